@@ -1,0 +1,214 @@
+package library
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/node/store"
+)
+
+// errIdle is why an incomplete content rests: nobody asks for the rest.
+var errIdle = errors.New("incomplete, and nobody asks for the rest")
+
+// run is the unit's goroutine from start to halt or failure. It calls ready,
+// and closes ended, as their namesakes in unit say.
+func (u *unit) run(ctx context.Context, ready func(), ended chan struct{}) {
+	log := u.lib.cfg.Log.With("content", u.id)
+	c, err := u.open(ctx)
+	if err == nil {
+		var s Session
+		if s, err = u.lib.cfg.Join(c.Manifest(), c, c.InPlace()); err == nil {
+			u.joined(s)
+			ready()
+			if err = fetch(ctx, c, s); err == nil {
+				u.completed()
+				log.Info("serving", "name", c.Manifest().Name(), "path", c.Path(), "origin", c.InPlace())
+				u.lib.cfg.Ended(u.id, nil)
+				err = serve(ctx, s)
+			}
+			s.Leave()
+		}
+		err = closeContent(c, err)
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause // what went wrong while it stopped is no failure of the content
+	}
+	told := u.finished(err)
+	ready()
+	close(ended)
+	if told {
+		log.Warn("content failed", "err", err)
+		u.lib.cfg.Ended(u.id, err)
+	}
+	u.lib.cfg.Changed()
+}
+
+// open brings the content to where a swarm can fill or read it.
+func (u *unit) open(ctx context.Context) (store.Content, error) {
+	st := u.lib.cfg.Store
+	var m *shoal.Manifest
+	c, err := st.Open(u.id)
+	switch {
+	case err == nil:
+		m = c.Manifest()
+		u.opened(m, c)
+		if c.Pieces().Full() {
+			return c, nil
+		}
+		if c.InPlace() {
+			return nil, closeContent(c, fmt.Errorf("%s: %w; seed it again", c.Path(), shoal.ErrChanged))
+		}
+		if err := closeContent(c, nil); err != nil {
+			return nil, err
+		}
+	case errors.Is(err, shoal.ErrNotFound), errors.Is(err, shoal.ErrCorrupt):
+	default:
+		return nil, err
+	}
+	if u.rest() {
+		return nil, errIdle
+	}
+	if m == nil {
+		if m, err = u.lib.manifest(ctx, u.id); err != nil {
+			return nil, err
+		}
+	}
+	u.mu.Lock()
+	dest := u.rec.Dest
+	u.mu.Unlock()
+	if c, err = st.Create(m, dest); err != nil {
+		return nil, err
+	}
+	u.opened(m, c)
+	return c, nil
+}
+
+// fetch waits until all pieces are stored, and publishes them.
+func fetch(ctx context.Context, c store.Content, s Session) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.Complete():
+		return c.Publish()
+	case <-s.Done():
+		return endOf(s)
+	}
+}
+
+func serve(ctx context.Context, s Session) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.Done():
+		return endOf(s)
+	}
+}
+
+func endOf(s Session) error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: the swarm was left", shoal.ErrCancelled)
+}
+
+// closeContent gives up the handle; err, where there is one, says more than
+// what closing has to say.
+func closeContent(c store.Content, err error) error {
+	if closing := c.Close(); err == nil {
+		return closing
+	}
+	return err
+}
+
+// rest ends the unit where nobody wants the content's missing pieces. The
+// check and running change together, so that a want is either seen here or
+// finds the unit at rest.
+func (u *unit) rest() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.running = u.wanted
+	return !u.wanted
+}
+
+// opened takes note of the content. Where it is is asked here, once: the
+// store does not answer that while it publishes.
+func (u *unit) opened(m *shoal.Manifest, c store.Content) {
+	at, inPlace := c.Path(), c.InPlace()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.manifest, u.content, u.at, u.inPlace = m, c, at, inPlace
+}
+
+func (u *unit) joined(s Session) {
+	u.mu.Lock()
+	u.session, u.err = s, nil
+	u.mu.Unlock()
+	u.lib.cfg.Changed()
+}
+
+func (u *unit) completed() {
+	u.mu.Lock()
+	u.complete, u.wanted = true, false
+	u.rec.Wanted, u.rec.Error = false, ""
+	u.mu.Unlock()
+	u.save()
+	u.lib.cfg.Changed()
+}
+
+// finished takes the session's last figures and the reason for the end. It
+// reports whether that is news for who wanted the content.
+func (u *unit) finished(err error) (failure bool) {
+	u.mu.Lock()
+	if u.session != nil {
+		last := u.session.Stats()
+		u.rec.Bytes, u.rec.Faults = u.rec.add(last)
+		u.sent += last.Sent
+		u.session = nil
+	}
+	u.running = false
+	failure = !errors.Is(err, errClosing) && !errors.Is(err, errRemoved) && !errors.Is(err, errRenewed) && !errors.Is(err, errIdle)
+	switch {
+	case failure:
+		u.err = err
+		u.complete, u.wanted = false, false
+		u.rec.Wanted, u.rec.Error = false, err.Error()
+	case errors.Is(err, errIdle) && u.err == nil:
+		u.err = err
+	}
+	u.mu.Unlock()
+	if !errors.Is(err, errRemoved) {
+		u.save()
+	}
+	return failure
+}
+
+// manifest gets a content's manifest from the tracker, however long no
+// tracker answers; its other answers are final.
+func (l *Library) manifest(ctx context.Context, id shoal.ContentID) (*shoal.Manifest, error) {
+	try := func() (*shoal.Manifest, error) {
+		b, err := l.cfg.Torrents.Torrent(ctx, id)
+		if err != nil {
+			if errors.Is(err, shoal.ErrNotFound) || errors.Is(err, shoal.ErrInvalid) {
+				return nil, backoff.Permanent(err)
+			}
+			return nil, err
+		}
+		m, err := shoal.DecodeManifest(b)
+		if err == nil && m.ID() != id {
+			err = fmt.Errorf("%w: the tracker answered with content %s", shoal.ErrCorrupt, m.ID().Short())
+		}
+		if err != nil {
+			return nil, backoff.Permanent(fmt.Errorf("manifest of %s: %w", id.Short(), err))
+		}
+		return m, nil
+	}
+	pace := &backoff.ExponentialBackOff{
+		InitialInterval: 250 * time.Millisecond, MaxInterval: 5 * time.Second, Multiplier: 2, RandomizationFactor: 0.5,
+	}
+	return backoff.Retry(ctx, try, backoff.WithBackOff(pace), backoff.WithMaxElapsedTime(0))
+}

@@ -1,0 +1,118 @@
+package library
+
+import (
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/node/api"
+	"github.com/shoal-cdn/shoal/swarm"
+	tapi "github.com/shoal-cdn/shoal/tracker/api"
+)
+
+// Tally is what a content has cost and brought so far, over all restarts.
+type Tally struct {
+	Pieces int // held
+	Bytes  tapi.Bytes
+	Faults []tapi.Fault
+}
+
+// Tally is zero for a content that is not here.
+func (l *Library) Tally(id shoal.ContentID) Tally {
+	u := l.find(id)
+	if u == nil {
+		return Tally{}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	b, faults := u.rec.add(u.stats())
+	return Tally{Pieces: u.held().Count, Bytes: b, Faults: faults}
+}
+
+// Totals counts the payload bytes of all contents, those removed since the
+// start among them, so that the figures never fall. Received bytes are as in
+// [Tally]; sent ones are since the start.
+func (l *Library) Totals() (received tapi.Bytes, sent int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	received, sent = l.removed, l.removedSent
+	for _, u := range l.units {
+		b, s := u.totals()
+		received = add(received, b)
+		sent += s
+	}
+	return received, sent
+}
+
+func (u *unit) totals() (received tapi.Bytes, sent int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	stats := u.stats()
+	received, _ = u.rec.add(stats)
+	return received, u.sent + stats.Sent
+}
+
+// stats is the session's; zero while there is none. The caller holds mu.
+func (u *unit) stats() swarm.Stats {
+	if u.session == nil {
+		return swarm.Stats{}
+	}
+	return u.session.Stats()
+}
+
+// held is which pieces are here. The caller holds mu.
+func (u *unit) held() shoal.Pieces {
+	switch {
+	case u.manifest == nil:
+		return shoal.Pieces{}
+	case u.complete: // spares copying the bitmaps of all that is merely served
+		return shoal.Pieces{Total: u.manifest.NumPieces(), Count: u.manifest.NumPieces()}
+	case u.content == nil:
+		return shoal.Pieces{Total: u.manifest.NumPieces()}
+	}
+	return u.content.Pieces().Pieces()
+}
+
+// role is the unit's part in the swarm. The caller holds mu.
+func (u *unit) role() tapi.Role {
+	switch {
+	case u.inPlace:
+		return tapi.Origin
+	case u.complete:
+		return tapi.Holder
+	}
+	return tapi.Fetcher
+}
+
+// holding is what to announce; not ok where the unit is in no swarm, since
+// then it can neither serve nor fetch.
+func (u *unit) holding() (h tapi.Holding, lonely, ok bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.session == nil {
+		return h, false, false
+	}
+	h = tapi.Holding{Content: u.id, Role: u.role(), Pieces: u.held()}
+	if h.Role != tapi.Fetcher && h.Pieces.Count < h.Pieces.Total {
+		return h, false, false // a file in place has changed, and the swarm is about to end
+	}
+	lonely = h.Role == tapi.Fetcher && h.Pieces.Count < h.Pieces.Total && u.session.Stats().Peers == 0
+	return h, lonely, true
+}
+
+func (u *unit) describe() api.Content {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	stats := u.stats()
+	held := u.held()
+	c := api.Content{
+		ID: u.id, Role: u.role(), Path: u.path(),
+		Pieces: held.Total, PiecesHeld: held.Count,
+		Peers: stats.Peers, Sent: u.sent + stats.Sent,
+	}
+	c.Bytes, c.Faults = u.rec.add(stats)
+	if u.manifest != nil {
+		c.Name, c.Size, c.PieceLength = u.manifest.Name(), u.manifest.Size(), u.manifest.PieceLength()
+	}
+	if u.err != nil {
+		c.Error = u.err.Error()
+	}
+	return c
+}

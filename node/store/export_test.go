@@ -1,0 +1,25 @@
+package store
+
+import "github.com/shoal-cdn/shoal"
+
+var (
+	EncodeBitmap        = encodeBitmap
+	DecodeBitmap        = decodeBitmap
+	DecodeJournal       = decodeJournal
+	AppendJournalRecord = appendJournalRecord
+)
+
+// CheckRecord decodes a record and reports whether it claims a place.
+func CheckRecord(b []byte) (dest, path string, err error) {
+	r, err := decodeRecord(b)
+	return r.Dest, r.Path, err
+}
+
+// OnDisk is what the bitmap on disk claims.
+func OnDisk(d *Disk, m *shoal.Manifest) (*shoal.PieceSet, error) {
+	b, err := d.readState(m.ID(), extBitmap)
+	if err != nil {
+		return nil, err
+	}
+	return decodeBitmap(m.ID(), m.NumPieces(), b)
+}

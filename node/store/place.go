@@ -1,0 +1,124 @@
+package store
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"syscall"
+
+	"github.com/shoal-cdn/shoal"
+)
+
+// place is the folder a content's files are in at the moment.
+type place struct {
+	m        *shoal.Manifest
+	dir      *os.Root // nil where it is missing
+	single   string   // name in dir of a content that is one file; "" for a folder
+	writable bool     // the partial folder
+}
+
+func (p place) name(file int) string {
+	if p.single != "" {
+		return p.single
+	}
+	return p.m.Files()[file].Path
+}
+
+// lstat reports on a file itself, not on what a link there points to.
+func (p place) lstat(file int) (fs.FileInfo, error) {
+	if p.dir == nil {
+		return nil, fs.ErrNotExist
+	}
+	return p.dir.Lstat(p.name(file))
+}
+
+// openRead opens a file for reading. It does not wait for a writer where
+// somebody has put a named pipe.
+func (p place) openRead(file int) (*os.File, error) {
+	if p.dir == nil {
+		return nil, fs.ErrNotExist
+	}
+	return p.dir.OpenFile(p.name(file), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
+
+// outOfFiles reports errors that say nothing about the file.
+func outOfFiles(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
+func (p place) close() {
+	if p.dir != nil {
+		p.dir.Close()
+	}
+}
+
+// fits reports whether what is there can be a complete f.
+func fits(info fs.FileInfo, f shoal.File) bool {
+	return info.Mode().IsRegular() && info.Size() == f.Length
+}
+
+// enter opens the place that the record names. A place that is missing is
+// made where the content is partial, and no error elsewhere: whatever is wrong
+// with it, nothing can be read there.
+func (c *content) enter() error {
+	var err error
+	switch {
+	case c.rec.inPlace():
+		c.at, err = placeAt(c.m, c.rec.Path)
+	case c.rec.Published:
+		dir := c.d.destPath(c.rec.Dest)
+		c.at = place{m: c.m}
+		if !c.m.IsFolder() {
+			dir, c.at.single = path.Split(dir)
+		}
+		c.at.dir, err = c.d.root.OpenRoot(path.Clean(dir))
+	default:
+		return c.enterPartial()
+	}
+	if outOfFiles(err) {
+		return err
+	}
+	if err != nil {
+		c.at.dir = nil
+		c.d.cfg.Log.Warn("data is not where it was", "content", c.id, "err", err)
+	}
+	return nil
+}
+
+func (c *content) enterPartial() error {
+	dir := c.d.partialPath(c.id)
+	if err := c.d.root.Mkdir(dir, 0o755); err == nil {
+		if err := syncDir(c.d.root, c.d.cfg.Partial); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	at := place{m: c.m, writable: true}
+	if !c.m.IsFolder() {
+		at.single = c.m.Files()[0].Path
+	}
+	var err error
+	if at.dir, err = c.d.root.OpenRoot(dir); err != nil {
+		return err
+	}
+	if c.journal, err = c.d.openJournal(c.id); err != nil {
+		at.close()
+		return err
+	}
+	c.at = at
+	c.ready = make([]bool, len(c.m.Files()))
+	return nil
+}
+
+// leave closes the place and every file open in it. It may be called twice.
+func (c *content) leave() {
+	c.d.files.purge(c)
+	c.at.close()
+	c.at.dir = nil
+	if c.journal != nil {
+		c.journal.close()
+		c.journal = nil
+	}
+}

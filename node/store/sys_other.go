@@ -1,0 +1,14 @@
+//go:build !linux
+
+package store
+
+import (
+	"errors"
+	"os"
+)
+
+// syncAll is only there on Linux; the caller syncs file by file then.
+func syncAll(*os.Root) error { return errors.ErrUnsupported }
+
+// lock is only there on Linux.
+func lock(*os.File) error { return nil }

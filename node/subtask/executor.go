@@ -1,0 +1,225 @@
+package subtask
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/node/journal"
+	"github.com/shoal-cdn/shoal/node/library"
+	"github.com/shoal-cdn/shoal/tracker/api"
+)
+
+// Contents is what an executor needs of a [library.Library].
+type Contents interface {
+	// Want has a content fetched; complete where it is here already.
+	// Otherwise [Executor.Settle] is called with the outcome.
+	Want(id shoal.ContentID, dest string, operator bool) (complete bool, err error)
+	// Drop ends a fetch that no task wants any more.
+	Drop(id shoal.ContentID) error
+	Tally(id shoal.ContentID) library.Tally
+}
+
+// Executor is a node's sub-tasks. Accept and Resume must not be called at the
+// same time; apart from that it is safe for concurrent use.
+type Executor struct {
+	contents Contents
+	journal  *journal.Journal[task]
+	log      *slog.Logger
+	changed  func() // there is something to report; must not block
+
+	mu    sync.Mutex
+	tasks map[string]*task
+}
+
+// Open reads the sub-tasks in the folder dir. Until [Executor.Resume] none of
+// them is worked on.
+func Open(dir string, contents Contents, changed func(), log *slog.Logger) (*Executor, error) {
+	j, err := journal.Open[task](dir, log)
+	if err != nil {
+		return nil, err
+	}
+	e := &Executor{contents: contents, journal: j, log: log, changed: changed, tasks: make(map[string]*task)}
+	saved, err := j.Load()
+	if err != nil {
+		return nil, err
+	}
+	for id, t := range saved {
+		if t.Order.Task == id && t.Report.Task == id {
+			e.tasks[id] = &t
+		}
+	}
+	return e, nil
+}
+
+// Close gives up the journal; the contents must have settled.
+func (e *Executor) Close() error { return e.journal.Close() }
+
+// Resume goes on with what was not finished when the node stopped.
+func (e *Executor) Resume() {
+	for _, o := range e.unfinished() {
+		e.begin(o)
+	}
+}
+
+func (e *Executor) unfinished() (orders []api.SubTaskOrder) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, t := range e.tasks {
+		if !t.final() {
+			orders = append(orders, t.Order)
+		}
+	}
+	return orders
+}
+
+// Accept takes orders in. When it returns they are on disk. Orders that are
+// known already are ignored, but for cancellations.
+func (e *Executor) Accept(orders []api.SubTaskOrder) {
+	for _, o := range orders {
+		if err := api.CheckTaskID(o.Task); err != nil {
+			e.log.Warn("ignored an order", "err", err)
+			continue
+		}
+		if o.Cancel {
+			e.cancel(o)
+		} else if e.register(o) {
+			e.begin(o)
+		}
+	}
+}
+
+// register makes a new order durable. It reports whether to work on it.
+func (e *Executor) register(o api.SubTaskOrder) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.tasks[o.Task] != nil {
+		return false
+	}
+	defer e.changed()
+	t := e.newTask(o)
+	e.tasks[o.Task] = t
+	if err := e.journal.Put(o.Task, *t); err != nil {
+		t.end(library.Tally{}, time.Now(), api.Failed, fmt.Sprintf("accept the task: %v", err))
+		return false
+	}
+	e.log.Info("task accepted", "task", o.Task, "content", o.Content, "dest", o.Dest)
+	return true
+}
+
+func (e *Executor) newTask(o api.SubTaskOrder) *task {
+	return &task{
+		Order:    o,
+		Accepted: time.Now(),
+		Before:   e.contents.Tally(o.Content).Bytes,
+		Report:   api.SubTaskReport{Task: o.Task, State: api.Running},
+	}
+}
+
+// begin has the content fetched. It is called without mu: the library takes
+// its own locks, and waits for units that may be about to call Settle.
+func (e *Executor) begin(o api.SubTaskOrder) {
+	complete, err := e.contents.Want(o.Content, o.Dest, false)
+	if !complete && err == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.end(e.tasks[o.Task], err)
+}
+
+// Settle ends the sub-tasks that wait for a content: err is nil where it is
+// complete.
+func (e *Executor) Settle(id shoal.ContentID, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, t := range e.tasks {
+		if t.Order.Content == id {
+			e.end(t, err)
+		}
+	}
+}
+
+// end makes a task final: succeeded, or failed with a reason. The caller
+// holds mu.
+func (e *Executor) end(t *task, err error) {
+	if t == nil || t.final() {
+		return
+	}
+	state, reason := api.Succeeded, ""
+	if err != nil {
+		state, reason = api.Failed, err.Error()
+	}
+	t.end(e.contents.Tally(t.Order.Content), time.Now(), state, reason)
+	e.save(t)
+	e.log.Info("task ended", "task", t.Order.Task, "content", t.Order.Content, "state", state, "reason", reason)
+}
+
+// cancel ends a sub-task, known or not, and the fetch with its last one.
+func (e *Executor) cancel(o api.SubTaskOrder) {
+	e.mu.Lock()
+	t := e.tasks[o.Task]
+	if t != nil && t.final() {
+		e.mu.Unlock()
+		return
+	}
+	known := t != nil
+	if !known {
+		t = e.newTask(o)
+		e.tasks[o.Task] = t
+	}
+	id := t.Order.Content
+	t.end(e.contents.Tally(id), time.Now(), api.Cancelled, "")
+	e.save(t)
+	e.log.Info("task cancelled", "task", o.Task, "content", id)
+	wanted := false
+	for _, other := range e.tasks {
+		wanted = wanted || other.Order.Content == id && !other.final()
+	}
+	e.mu.Unlock()
+
+	if !known || wanted {
+		return
+	}
+	if err := e.contents.Drop(id); err != nil {
+		e.log.Warn("could not remove what a cancelled task left", "task", o.Task, "content", id, "err", err)
+	}
+}
+
+// save is for what the node goes on from with or without the record: the
+// tracker would repeat the order, and the work be found done.
+func (e *Executor) save(t *task) {
+	if err := e.journal.Put(t.Order.Task, *t); err != nil {
+		e.log.Warn("could not save a task's outcome", "task", t.Order.Task, "err", err)
+	}
+	e.changed()
+}
+
+// Delivered forgets sub-tasks whose final report the tracker has.
+func (e *Executor) Delivered(tasks []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, id := range tasks {
+		if t := e.tasks[id]; t == nil || !t.final() {
+			continue
+		}
+		delete(e.tasks, id)
+		if err := e.journal.Delete(id); err != nil {
+			e.log.Warn("could not forget a task", "task", id, "err", err)
+		}
+	}
+}
+
+// Reports is the state of all sub-tasks, in no particular order.
+func (e *Executor) Reports() []api.SubTaskReport {
+	now := time.Now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	rs := make([]api.SubTaskReport, 0, len(e.tasks))
+	for _, t := range e.tasks {
+		rs = append(rs, t.current(e.contents.Tally(t.Order.Content), now))
+	}
+	return rs
+}

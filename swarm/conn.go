@@ -1,0 +1,188 @@
+package swarm
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/swarm/exchange"
+	"github.com/shoal-cdn/shoal/swarm/transport"
+	"github.com/shoal-cdn/shoal/swarm/wire"
+)
+
+const (
+	// readBuffer holds the messages of a burst; blocks are read past it.
+	readBuffer = 16 << 10
+	// idleTimeout is how long a peer may say nothing, keep-alives included, and
+	// how long a write may take.
+	idleTimeout = 90 * time.Second
+	keepAlive   = 30 * time.Second
+	// deadlineSlack is how stale a deadline may be: setting one costs a timer.
+	deadlineSlack = 10 * time.Second
+)
+
+// conn is a connection to one peer of a swarm, after the handshake.
+type conn struct {
+	swarm  *Swarm
+	stream *transport.Stream
+	r      *bufio.Reader
+	peer   shoal.NodeID
+	hello  wire.Hello
+	in     *inbox
+	out    *outbox
+	ctx    context.Context // ends with the connection
+	cancel context.CancelFunc
+}
+
+// exchangeHellos sends our handshake and reads the peer's. The reader's own
+// handshake has been consumed already where the peer opened the stream.
+func (s *Swarm) exchangeHellos(st *transport.Stream, r *bufio.Reader) (wire.Hello, error) {
+	_ = st.SetWriteDeadline(time.Now().Add(handshakeTimeout))
+	hello, err := wire.EncodeHello(wire.Hello{Name: s.hub.cfg.Name, Origin: s.origin, Locality: s.hub.cfg.Locality})
+	if err != nil {
+		return wire.Hello{}, err
+	}
+	b := wire.AppendHandshake(nil, wire.Handshake{Content: s.manifest.ID().Truncated(), Peer: wire.PeerID(s.hub.host.ID())})
+	b = wire.AppendExtended(b, wire.ExtHandshake, hello)
+	if _, err := st.Write(b); err != nil {
+		return wire.Hello{}, err
+	}
+	if st.Dialled() {
+		hs, err := wire.ReadHandshake(r)
+		if err != nil {
+			return wire.Hello{}, err
+		}
+		if hs.Content != s.manifest.ID().Truncated() {
+			return wire.Hello{}, fmt.Errorf("handshake: %w: another content", shoal.ErrCorrupt)
+		}
+	}
+	m, err := wire.NewReader(r, s.limits()).Read()
+	if err != nil {
+		return wire.Hello{}, err
+	}
+	if m.Type != wire.Extended || m.Ext != wire.ExtHandshake {
+		return wire.Hello{}, fmt.Errorf("handshake: %w: %v instead of the extended one", shoal.ErrCorrupt, m.Type)
+	}
+	return wire.DecodeHello(m.Body)
+}
+
+// greet completes the handshake on a stream and hands it to the event loop.
+func (s *Swarm) greet(st *transport.Stream, r *bufio.Reader) {
+	_ = st.SetReadDeadline(time.Now().Add(handshakeTimeout))
+	stop := context.AfterFunc(s.ctx, st.Close)
+	hello, err := s.exchangeHellos(st, r)
+	stop()
+	if err != nil {
+		s.log.Debug("handshake failed", "peer", st.Peer(), "err", err)
+		st.Close()
+		return
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	c := &conn{
+		swarm: s, stream: st, r: r, peer: st.Peer(), hello: hello,
+		in:  &inbox{pieces: make(map[int]*arriving), pool: s.pool},
+		out: newOutbox(), ctx: ctx, cancel: cancel,
+	}
+	if !s.post(connUp{c}) {
+		c.close()
+	}
+}
+
+// close ends the connection. It may be called more than once.
+func (c *conn) close() {
+	c.cancel()
+	c.stream.Close()
+}
+
+// initiator is the side that opened the connection.
+func (c *conn) initiator() shoal.NodeID {
+	if c.stream.Dialled() {
+		return c.swarm.hub.host.ID()
+	}
+	return c.peer
+}
+
+// read passes on what the peer says until the connection ends.
+func (c *conn) read() {
+	err := c.readMessages()
+	c.close()
+	c.swarm.post(connDown{c, err})
+}
+
+func (c *conn) readMessages() error {
+	r := wire.NewReader(c.r, c.swarm.limits())
+	var deadline time.Time
+	for {
+		if now := time.Now(); deadline.Sub(now) < idleTimeout-deadlineSlack {
+			deadline = now.Add(idleTimeout)
+			_ = c.stream.SetReadDeadline(deadline)
+		}
+		m, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := c.receive(r, m); err != nil {
+			return err
+		}
+	}
+}
+
+// receive turns a message into an event. Messages that have no meaning among
+// nodes that never choke are ignored.
+func (c *conn) receive(r *wire.Reader, m wire.Message) error {
+	switch m.Type {
+	case wire.Have:
+		c.event(exchange.HaveReceived{Peer: c.peer, Piece: m.Piece})
+	case wire.Bitfield:
+		set, err := shoal.PieceSetFromBitfield(c.swarm.manifest.NumPieces(), m.Body)
+		if err != nil {
+			return fmt.Errorf("%w: %w", shoal.ErrCorrupt, err)
+		}
+		c.event(exchange.BitfieldReceived{Peer: c.peer, Set: set})
+	case wire.HaveAll:
+		c.event(exchange.BitfieldReceived{Peer: c.peer, Set: shoal.FullPieceSet(c.swarm.manifest.NumPieces())})
+	case wire.HaveNone:
+		c.event(exchange.BitfieldReceived{Peer: c.peer, Set: shoal.NewPieceSet(c.swarm.manifest.NumPieces())})
+	case wire.Request:
+		c.event(exchange.RequestReceived{Peer: c.peer, Piece: m.Piece, Begin: m.Begin, Length: m.Length})
+	case wire.Cancel:
+		c.event(exchange.CancelReceived{Peer: c.peer, Piece: m.Piece, Begin: m.Begin, Length: m.Length})
+	case wire.Reject:
+		c.event(exchange.RejectReceived{Peer: c.peer, Piece: m.Piece})
+	case wire.Block:
+		return c.receiveBlock(r, m)
+	case wire.Extended:
+		if m.Ext == wire.ExtPEX {
+			return c.receivePEX(m.Body)
+		}
+	}
+	return nil
+}
+
+func (c *conn) receiveBlock(r *wire.Reader, m wire.Message) error {
+	length := m.Length
+	if err := waitN(c.ctx, c.swarm.hub.down, length); err != nil {
+		return err
+	}
+	if p, a := c.in.begin(m.Piece, m.Begin, length); a != nil {
+		err := r.ReadPayload(p)
+		c.in.end(a)
+		if err != nil {
+			return err
+		}
+	} else if err := r.Discard(); err != nil {
+		return err
+	}
+	c.swarm.hub.meter.down.Add(int64(length))
+	c.event(exchange.BlockReceived{Peer: c.peer, Piece: m.Piece, Begin: m.Begin, Length: length})
+	return nil
+}
+
+func (c *conn) event(ev exchange.Event) { c.swarm.post(peerEvent{c, ev}) }

@@ -1,0 +1,100 @@
+package swarm
+
+import (
+	"errors"
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/swarm/exchange"
+)
+
+// event is what reaches the event loop from the goroutines around it.
+type event interface{ handle(s *Swarm) }
+
+type (
+	connUp   struct{ c *conn } // a handshake is complete
+	connDown struct {          // a connection's reader has ended
+		c   *conn
+		err error
+	}
+	peerEvent struct { // what a peer said or was sent
+		c  *conn
+		ev exchange.Event
+	}
+	peersFound struct{ peers []Peer }
+	dialDone   struct {
+		id shoal.NodeID
+		ok bool
+	}
+	pieceStored struct{ piece int }
+	pieceBad    struct {
+		peer  shoal.NodeID
+		piece int
+	}
+)
+
+func (e connUp) handle(s *Swarm) {
+	c, now := e.c, time.Now()
+	old := s.conns[c.peer]
+	if s.roster.bannedAt(c.peer, now) || old == nil && len(s.conns) >= maxInbound {
+		c.close()
+		return
+	}
+	if old != nil {
+		if old.initiator() != c.initiator() && old.initiator() < c.initiator() {
+			c.close()
+			return
+		}
+		s.disconnect(old)
+	}
+	s.conns[c.peer] = c
+	s.pexDue[c.peer] = now.Add(pexFirst)
+	s.log.Debug("peer connected", "peer", c.peer, "name", c.hello.Name, "addr", c.stream.RemoteAddr())
+	s.apply(exchange.PeerJoined{
+		Peer: c.peer, Origin: c.hello.Origin, Cross: s.hub.cfg.Locality.CrossCarrier(c.hello.Locality),
+	})
+	s.wg.Go(c.read)
+	s.wg.Go(c.write)
+}
+
+func (e connDown) handle(s *Swarm) {
+	if s.conns[e.c.peer] != e.c {
+		return
+	}
+	if errors.Is(e.err, shoal.ErrCorrupt) {
+		s.log.Debug("peer broke the protocol", "peer", e.c.peer, "err", e.err)
+		s.punish(e.c.peer, exchange.Protocol)
+	}
+	s.disconnect(e.c)
+}
+
+// disconnect takes a connection out of the swarm.
+func (s *Swarm) disconnect(c *conn) {
+	c.close()
+	c.in.close()
+	delete(s.conns, c.peer)
+	delete(s.pexDue, c.peer)
+	s.apply(exchange.PeerLeft{Peer: c.peer})
+}
+
+func (e peerEvent) handle(s *Swarm) {
+	if s.conns[e.c.peer] == e.c {
+		s.apply(e.ev)
+	}
+}
+
+func (e peersFound) handle(s *Swarm) {
+	now := time.Now()
+	for _, p := range e.peers {
+		s.roster.add(p, now)
+	}
+	s.dial(now)
+}
+
+func (e dialDone) handle(s *Swarm) { s.roster.dialled(e.id, e.ok, time.Now()) }
+
+func (e pieceStored) handle(s *Swarm) { s.apply(exchange.PieceStored{Piece: e.piece}) }
+
+func (e pieceBad) handle(s *Swarm) {
+	s.apply(exchange.PieceCorrupt{Peer: e.peer, Piece: e.piece})
+}

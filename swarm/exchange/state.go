@@ -1,0 +1,193 @@
+package exchange
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/swarm/picker"
+)
+
+// Config describes a node's part in a swarm.
+type Config struct {
+	Held        *shoal.PieceSet     // pieces that are here at the start; the state keeps a copy
+	PieceLength int                 // bytes
+	PieceSize   func(piece int) int // bytes; at most PieceLength
+	// Origin makes the node show its pieces one by one until each has left it
+	// once. It must hold all of them.
+	Origin bool
+	Rand   *rand.Rand // the only source of chance
+}
+
+// State is one node's view of a swarm. It is not safe for concurrent use.
+type State struct {
+	cfg   Config
+	pick  *picker.Picker
+	peers []*peer // in the order they joined: ranging over it is deterministic
+	byID  map[shoal.NodeID]*peer
+
+	outstanding int64         // bytes requested and not received, over all peers
+	verifying   map[int]class // pieces handed to Verify and not answered, and who sent them
+	slots       int           // uploads that occupy a slot
+	blockTime   ewma          // seconds from a SendBlock to its BlockSent
+	pieceTime   ewma          // seconds between two requests served
+	served      time.Time     // when the last request was served
+	waking      waking
+	inject      *injection // nil but for an origin that has not given every piece yet
+	bytes       Bytes
+	sent        int64
+
+	actions []Action
+}
+
+// peer is what is known of one connected peer.
+type peer struct {
+	id    shoal.NodeID
+	class class
+	has   *shoal.PieceSet // it told us
+
+	source source // we request from it
+	sink   sink   // it requests from us
+	given  given  // we are an origin and show it pieces
+}
+
+// New returns the state of a node that has no peers yet.
+func New(cfg Config) *State {
+	s := &State{cfg: cfg, pick: picker.New(cfg.Held, cfg.Rand),
+		byID: make(map[shoal.NodeID]*peer), verifying: make(map[int]class)}
+	if cfg.Origin && cfg.Held.Full() {
+		s.inject = newInjection(cfg.Held.Len(), cfg.Rand)
+	}
+	return s
+}
+
+// Handle applies an event. The returned slice is valid until the next call.
+func (s *State) Handle(now time.Time, ev Event) []Action {
+	s.actions = s.actions[:0]
+	ev.apply(s, now)
+	return s.actions
+}
+
+func (s *State) do(a Action) { s.actions = append(s.actions, a) }
+
+// Held is the set of pieces that are here. The caller must not change it.
+func (s *State) Held() *shoal.PieceSet { return s.pick.Held() }
+
+// Bytes returns what was received so far, by source.
+func (s *State) Bytes() Bytes { return s.bytes }
+
+// Sent returns the payload bytes handed to the network so far.
+func (s *State) Sent() int64 { return s.sent }
+
+// Peers is the number of connected peers.
+func (s *State) Peers() int { return len(s.peers) }
+
+func (e PeerJoined) apply(s *State, now time.Time) {
+	if s.byID[e.Peer] != nil {
+		return
+	}
+	p := &peer{id: e.Peer, class: class{e.Origin, e.Cross}, has: shoal.NewPieceSet(s.Held().Len())}
+	s.peers = append(s.peers, p)
+	s.byID[e.Peer] = p
+	if s.inject != nil {
+		s.do(SendBitfield{Peer: p.id, Set: shoal.NewPieceSet(s.Held().Len())})
+		s.reveal(now)
+		return
+	}
+	s.do(SendBitfield{Peer: p.id, Set: s.Held()})
+}
+
+func (e PeerLeft) apply(s *State, now time.Time) {
+	if p := s.byID[e.Peer]; p != nil {
+		s.remove(p, now)
+	}
+}
+
+// remove forgets a peer and hands on what was expected of it.
+func (s *State) remove(p *peer, now time.Time) {
+	delete(s.byID, p.id)
+	s.peers = slices.DeleteFunc(s.peers, func(q *peer) bool { return q == p })
+	s.pick.PeerGone(p.has)
+	s.releaseSink(p)
+	s.releaseAll(p)
+	if s.inject != nil {
+		s.inject.forget(p)
+		s.reveal(now)
+	}
+	s.requestAll(now)
+	s.serve(now)
+}
+
+// drop removes a peer for a fault.
+func (s *State) drop(p *peer, f Fault, now time.Time) {
+	s.do(DropPeer{Peer: p.id, Fault: f})
+	s.remove(p, now)
+}
+
+func (e HaveReceived) apply(s *State, now time.Time) {
+	p := s.byID[e.Peer]
+	if p == nil || !p.has.Add(e.Piece) {
+		return
+	}
+	s.pick.PeerGained(e.Piece)
+	if s.inject != nil {
+		s.inject.spread(e.Piece, p)
+		s.reveal(now)
+	}
+	s.request(p, now)
+}
+
+func (e BitfieldReceived) apply(s *State, now time.Time) {
+	p := s.byID[e.Peer]
+	if p == nil {
+		return
+	}
+	s.pick.PeerGone(p.has)
+	p.has = e.Set
+	for piece := range p.has.All() {
+		s.pick.PeerGained(piece)
+		if s.inject != nil {
+			s.inject.spread(piece, p)
+		}
+	}
+	if s.inject != nil {
+		s.reveal(now)
+	}
+	s.request(p, now)
+}
+
+func (e PieceStored) apply(s *State, now time.Time) {
+	delete(s.verifying, e.Piece)
+	s.pick.Stored(e.Piece)
+	for _, p := range s.peers {
+		s.do(SendHave{Peer: p.id, Piece: e.Piece})
+	}
+	if s.Held().Full() {
+		s.do(Completed{})
+		return
+	}
+	s.requestAll(now)
+}
+
+func (e PieceCorrupt) apply(s *State, now time.Time) {
+	s.bytes.waste(s.verifying[e.Piece], s.cfg.PieceSize(e.Piece))
+	delete(s.verifying, e.Piece)
+	s.pick.Released(e.Piece)
+	if p := s.byID[e.Peer]; p != nil {
+		s.drop(p, Corrupt, now)
+		return
+	}
+	s.requestAll(now)
+}
+
+func (e Tick) apply(s *State, now time.Time) {
+	s.waking.tick(now)
+	s.expire(now)
+	if s.inject != nil {
+		s.inject.tick(s, now)
+		s.reveal(now)
+	}
+	s.requestAll(now)
+	s.serve(now)
+}

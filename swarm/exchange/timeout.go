@@ -1,0 +1,60 @@
+package exchange
+
+import "time"
+
+// Bounds of a source's patience, and how many times it runs out in a row
+// before the peer is dropped.
+const (
+	firstPatience = 5 * time.Second // while nothing has come yet
+	minPatience   = 2 * time.Second
+	maxPatience   = 10 * time.Second
+	maxSilent     = 3
+)
+
+// waking is a clock that stands still while this process does, as under a
+// suspended or starved machine: its peers were not silent then.
+type waking struct {
+	elapsed time.Duration
+	last    time.Time
+}
+
+func (w *waking) tick(now time.Time) {
+	if !w.last.IsZero() {
+		w.elapsed += min(now.Sub(w.last), 4*TickInterval)
+	}
+	w.last = now
+}
+
+// patience is how long a source may be silent while it owes us something.
+func (src *source) patience(pieceLength int) time.Duration {
+	if !src.path.rate.known || src.path.rate.value < 1 {
+		return firstPatience
+	}
+	d := time.Duration(4 * float64(pieceLength) / src.path.rate.value * float64(time.Second))
+	return min(max(d, minPatience), maxPatience)
+}
+
+// expire takes back the requests of peers that have been silent for too long.
+// Such a peer is asked again a little later, for one piece at a time.
+func (s *State) expire(now time.Time) {
+	var stalled []*peer
+	for _, p := range s.peers {
+		src := &p.source
+		if len(src.requests) == 0 || s.waking.elapsed-src.active < src.patience(s.cfg.PieceLength) {
+			continue
+		}
+		for len(src.requests) > 0 {
+			s.cancel(p, len(src.requests)-1, now)
+		}
+		src.silent++
+		src.snubbed = now.Add(time.Second << src.silent)
+		if src.silent >= maxSilent {
+			stalled = append(stalled, p)
+			continue
+		}
+		s.do(ReportFault{Peer: p.id, Fault: Stalled})
+	}
+	for _, p := range stalled {
+		s.drop(p, Stalled, now)
+	}
+}

@@ -1,0 +1,220 @@
+package exchange
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	// uploadSlots is how many requests are served at a time. Few, so that the
+	// piece that the swarm lacks most leaves before the others; more than one,
+	// so that the uplink is never idle between two.
+	uploadSlots = 4
+	// maxQueue bounds the requests a peer may have waiting.
+	maxQueue = 4096
+	// slotPatience is how long a block may take before its slot is given to
+	// another peer: a slow receiver must not hold up the others.
+	slotPatience = 250 * time.Millisecond
+	// agePatience is how long a request waits at least before its age counts
+	// for more than its rarity.
+	agePatience = 500 * time.Millisecond
+)
+
+// sink is a peer's requests to us.
+type sink struct {
+	queue   []upload // in the order they came; does not hold the one being served
+	serving upload
+	busy    bool      // serving is being served: a SendBlock is under way
+	slot    bool      // it occupies a slot
+	since   time.Time // of the SendBlock
+	stop    bool      // serving was cancelled: end after this block
+}
+
+// upload is a request to us. sent counts the bytes of the blocks handed out,
+// the one under way included.
+type upload struct {
+	piece, begin, length int
+	sent                 int
+	block                int // length of the block under way
+	at                   time.Time
+}
+
+func (u upload) is(piece, begin, length int) bool {
+	return u.piece == piece && u.begin == begin && u.length == length
+}
+
+func (e RequestReceived) apply(s *State, now time.Time) {
+	p := s.byID[e.Peer]
+	if p == nil {
+		return
+	}
+	if size := s.cfg.PieceSize(e.Piece); e.Begin >= size || e.Length > size-e.Begin || len(p.sink.queue) >= maxQueue {
+		s.drop(p, Protocol, now)
+		return
+	}
+	if !s.Held().Has(e.Piece) {
+		s.do(SendReject(e))
+		return
+	}
+	if slices.ContainsFunc(p.sink.queue, func(u upload) bool { return u.is(e.Piece, e.Begin, e.Length) }) {
+		return
+	}
+	p.sink.queue = append(p.sink.queue, upload{piece: e.Piece, begin: e.Begin, length: e.Length, at: now})
+	s.serve(now)
+}
+
+func (e CancelReceived) apply(s *State, now time.Time) {
+	p := s.byID[e.Peer]
+	if p == nil {
+		return
+	}
+	p.sink.queue = slices.DeleteFunc(p.sink.queue, func(u upload) bool { return u.is(e.Piece, e.Begin, e.Length) })
+	if p.sink.busy && p.sink.serving.is(e.Piece, e.Begin, e.Length) {
+		p.sink.stop = true
+	}
+}
+
+func (e BlockSent) apply(s *State, now time.Time) {
+	p := s.byID[e.Peer]
+	if p == nil || !p.sink.busy {
+		return
+	}
+	k := &p.sink
+	s.sent += int64(k.serving.block)
+	s.blockTime.add(now.Sub(k.since).Seconds(), 0.1)
+	if k.serving.sent < k.serving.length && !k.stop {
+		s.sendBlock(p, now)
+		return
+	}
+	s.finish(p, now)
+	if s.inject != nil && k.serving.sent == k.serving.length {
+		s.inject.left(k.serving.piece, p)
+		s.inject.widen(s)
+		s.reveal(now)
+	}
+	s.serve(now)
+}
+
+func (e ReadFailed) apply(s *State, now time.Time) {
+	p := s.byID[e.Peer]
+	if p == nil || !p.sink.busy {
+		return
+	}
+	u := p.sink.serving
+	s.do(SendReject{Peer: p.id, Piece: u.piece, Begin: u.begin, Length: u.length})
+	s.finish(p, now)
+	if s.inject != nil {
+		s.inject.left(u.piece, p)
+		s.reveal(now)
+	}
+	s.serve(now)
+}
+
+// finish ends the request that p is being served.
+func (s *State) finish(p *peer, now time.Time) {
+	if !s.served.IsZero() {
+		s.pieceTime.add(now.Sub(s.served).Seconds(), 0.1)
+	}
+	s.served = now
+	s.releaseSlot(p)
+	p.sink.busy, p.sink.stop = false, false
+}
+
+// releaseSink takes back what serving a peer occupies.
+func (s *State) releaseSink(p *peer) {
+	s.releaseSlot(p)
+	p.sink = sink{}
+}
+
+func (s *State) releaseSlot(p *peer) {
+	if p.sink.slot {
+		p.sink.slot = false
+		s.slots--
+	}
+}
+
+// serve fills the free slots with waiting requests.
+func (s *State) serve(now time.Time) {
+	patience := max(slotPatience.Seconds(), 4*s.blockTime.value)
+	for _, p := range s.peers {
+		if p.sink.slot && now.Sub(p.sink.since).Seconds() > patience {
+			s.releaseSlot(p)
+		}
+	}
+	for s.slots < uploadSlots {
+		p, i := s.next(now)
+		if p == nil {
+			return
+		}
+		k := &p.sink
+		k.serving = k.queue[i]
+		k.queue = slices.Delete(k.queue, i, i+1)
+		k.busy, k.slot = true, true
+		s.slots++
+		s.sendBlock(p, now)
+	}
+}
+
+// next chooses the request to serve: one that has waited for too long, else
+// one for the piece with the fewest holders; the older of two.
+func (s *State) next(now time.Time) (best *peer, index int) {
+	patience := s.agePatience()
+	var bestAged bool
+	var bestHolders int
+	var bestAt time.Time
+	for _, p := range s.peers {
+		if p.sink.busy {
+			continue
+		}
+		for i, u := range p.sink.queue {
+			aged, holders := now.Sub(u.at) > patience, s.pick.Holders(u.piece)
+			if best != nil {
+				switch {
+				case aged != bestAged:
+					if !aged {
+						continue
+					}
+				case !aged && holders != bestHolders:
+					if holders > bestHolders {
+						continue
+					}
+				case !u.at.Before(bestAt):
+					continue
+				}
+			}
+			best, index, bestAged, bestHolders, bestAt = p, i, aged, holders, u.at
+		}
+	}
+	return best, index
+}
+
+// agePatience is three times as long as the whole queue takes: no request
+// waits much longer than its fair share.
+func (s *State) agePatience() time.Duration {
+	waiting := 0
+	for _, p := range s.peers {
+		waiting += len(p.sink.queue)
+	}
+	fair := time.Duration(3 * s.pieceTime.value * float64(waiting) * float64(time.Second))
+	return max(agePatience, fair)
+}
+
+// Block lengths in bytes. A block is what a control message may have to wait
+// for, and what a receiver needs to see that something comes.
+const (
+	smallBlock = 16 << 10 // BitTorrent's
+	largeBlock = 32 << 10 // halves the cost of a block where one takes no time
+)
+
+// sendBlock hands out the next block of what p is being served.
+func (s *State) sendBlock(p *peer, now time.Time) {
+	u := &p.sink.serving
+	u.block = smallBlock
+	if s.blockTime.known && s.blockTime.value < 0.002 {
+		u.block = largeBlock
+	}
+	u.block = min(u.block, u.length-u.sent)
+	p.sink.since = now
+	s.do(SendBlock{Peer: p.id, Piece: u.piece, Begin: u.begin + u.sent, Length: u.block})
+	u.sent += u.block
+}

@@ -1,0 +1,112 @@
+package swarm
+
+import "sync"
+
+// inbox holds the buffers of the pieces that are asked of one peer. The event
+// loop adds and takes them; the reader fills them. A buffer belongs to one of
+// them at a time: while the reader fills it, it is only marked as dropped.
+type inbox struct {
+	mu     sync.Mutex
+	pieces map[int]*arriving
+	pool   *pool
+}
+
+type arriving struct {
+	buf     []byte
+	filling bool
+	dropped bool
+}
+
+// expect makes room for a piece.
+func (b *inbox) expect(piece, size int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pieces[piece] = &arriving{buf: b.pool.get(size)}
+}
+
+// begin returns the part of a piece's buffer where a block belongs, or nil
+// where the piece is not expected or the block does not fit. The caller
+// calls end with the same piece when it has filled it.
+func (b *inbox) begin(piece, begin, length int) (p []byte, a *arriving) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a = b.pieces[piece]
+	if a == nil || begin+length > len(a.buf) {
+		return nil, nil
+	}
+	a.filling = true
+	return a.buf[begin : begin+length], a
+}
+
+// end gives the buffer back after begin.
+func (b *inbox) end(a *arriving) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a.filling = false
+	if a.dropped {
+		b.pool.put(a.buf)
+	}
+}
+
+// drop forgets a piece and its buffer.
+func (b *inbox) drop(piece int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a := b.pieces[piece]; a != nil {
+		b.release(piece, a)
+	}
+}
+
+// close forgets all pieces.
+func (b *inbox) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for piece, a := range b.pieces {
+		b.release(piece, a)
+	}
+}
+
+func (b *inbox) release(piece int, a *arriving) {
+	delete(b.pieces, piece)
+	if a.filling {
+		a.dropped = true
+		return
+	}
+	b.pool.put(a.buf)
+}
+
+// take hands a whole piece's buffer over.
+func (b *inbox) take(piece int) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := b.pieces[piece]
+	delete(b.pieces, piece)
+	return a.buf
+}
+
+// pool recycles the buffers of pieces of one content. Small pieces, the ends
+// of files, are not worth a whole buffer.
+type pool struct {
+	size int
+	pool sync.Pool
+}
+
+func newPool(size int) *pool {
+	return &pool{size: size, pool: sync.Pool{New: func() any {
+		b := make([]byte, size)
+		return &b
+	}}}
+}
+
+func (p *pool) get(n int) []byte {
+	if n < p.size/2 {
+		return make([]byte, n)
+	}
+	return (*p.pool.Get().(*[]byte))[:n]
+}
+
+func (p *pool) put(b []byte) {
+	if b = b[:cap(b)]; len(b) == p.size {
+		p.pool.Put(&b)
+	}
+}

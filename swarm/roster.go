@@ -1,0 +1,125 @@
+package swarm
+
+import (
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+)
+
+// Bounds on whom a swarm knows and talks to.
+const (
+	maxKnown   = 2000 // peers remembered
+	maxPeers   = 64   // connections that this side opens up to
+	maxInbound = 160  // connections beyond which new ones are refused
+	maxDials   = 16   // dials under way
+)
+
+const (
+	firstRetry    = time.Second // after a failed dial, doubled each time
+	maxRetry      = time.Minute
+	quarantine    = 10 * time.Minute // after corrupt data or a broken protocol
+	stallPause    = time.Minute      // after a stall
+	politeness    = 300 * time.Millisecond
+	dialTimeout   = 10 * time.Second
+	maxPeerAddrs  = 16
+	rosterRefresh = 250 * time.Millisecond // how often the loop plans dials
+)
+
+// roster is who may be in the swarm: it decides whom to dial when. It does no
+// I/O and is used by the event loop only.
+type roster struct {
+	self  shoal.NodeID
+	known map[shoal.NodeID]*contact
+	dials int
+}
+
+type contact struct {
+	Peer
+	next     time.Time // not dialled before this
+	failures int
+	dialling bool
+	banned   time.Time // not talked to before this
+}
+
+func newRoster(self shoal.NodeID) *roster {
+	return &roster{self: self, known: make(map[shoal.NodeID]*contact)}
+}
+
+// add learns of a peer, or of its new addresses.
+func (r *roster) add(p Peer, now time.Time) {
+	if p.ID == r.self {
+		return
+	}
+	p.Addrs = p.Addrs[:min(len(p.Addrs), maxPeerAddrs)]
+	if k := r.known[p.ID]; k != nil {
+		if p.Name == "" {
+			p.Name, p.Locality = k.Name, k.Locality
+		}
+		k.Peer = p
+		return
+	}
+	if len(r.known) >= maxKnown {
+		return
+	}
+	k := &contact{Peer: p, next: now}
+	// Both sides learn of each other at about the same time. One waits, so
+	// that there is seldom a second connection to be closed again.
+	if r.self > p.ID {
+		k.next = now.Add(politeness)
+	}
+	r.known[p.ID] = k
+}
+
+func (r *roster) name(id shoal.NodeID) string {
+	if k := r.known[id]; k != nil {
+		return k.Name
+	}
+	return ""
+}
+
+// plan chooses the peers to dial now, given who is connected. They count as
+// being dialled until dialled is called.
+func (r *roster) plan(now time.Time, connected func(shoal.NodeID) bool, connections int) []Peer {
+	var out []Peer
+	for id, k := range r.known {
+		if r.dials >= maxDials || connections+r.dials >= maxPeers {
+			break
+		}
+		if k.dialling || len(k.Addrs) == 0 || now.Before(k.next) || now.Before(k.banned) || connected(id) {
+			continue
+		}
+		k.dialling = true
+		r.dials++
+		out = append(out, k.Peer)
+	}
+	return out
+}
+
+// dialled notes how a dial ended.
+func (r *roster) dialled(id shoal.NodeID, ok bool, now time.Time) {
+	k := r.known[id]
+	r.dials--
+	k.dialling = false
+	if ok {
+		k.failures = 0
+		k.next = now.Add(firstRetry)
+		return
+	}
+	k.next = now.Add(min(firstRetry<<k.failures, maxRetry))
+	k.failures = min(k.failures+1, 10)
+}
+
+// ban keeps a peer away for a while.
+func (r *roster) ban(id shoal.NodeID, until time.Time) {
+	k := r.known[id]
+	if k == nil {
+		k = &contact{Peer: Peer{ID: id}}
+		r.known[id] = k
+	}
+	k.banned = until
+}
+
+func (r *roster) bannedAt(id shoal.NodeID, now time.Time) bool {
+	k := r.known[id]
+	return k != nil && now.Before(k.banned)
+}

@@ -1,0 +1,56 @@
+package transport
+
+import (
+	"context"
+	"net"
+	"syscall"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	ctransport "github.com/libp2p/go-libp2p/core/transport"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+// tcpTransport is libp2p's TCP transport with our socket options on both the
+// sockets it dials and those it accepts.
+type tcpTransport struct {
+	*tcp.TcpTransport
+	upgrader ctransport.Upgrader
+}
+
+func newTCP(upgrader ctransport.Upgrader, rm network.ResourceManager) (*tcpTransport, error) {
+	dialer := &net.Dialer{Control: control}
+	t, err := tcp.NewTCPTransport(upgrader, rm, nil, tcp.WithDialerForAddr(
+		func(ma.Multiaddr) (tcp.ContextDialer, error) { return dialer, nil }))
+	if err != nil {
+		return nil, err
+	}
+	return &tcpTransport{t, upgrader}, nil
+}
+
+// Listen replaces the embedded one, which offers no hook on its socket.
+// Accepted sockets inherit the listening socket's options.
+func (t *tcpTransport) Listen(laddr ma.Multiaddr) (ctransport.Listener, error) {
+	network, host, err := manet.DialArgs(laddr)
+	if err != nil {
+		return nil, err
+	}
+	lc := net.ListenConfig{Control: control}
+	l, err := lc.Listen(context.Background(), network, host)
+	if err != nil {
+		return nil, err
+	}
+	ml, err := manet.WrapNetListener(l)
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	return t.upgrader.UpgradeGatedMaListener(t, t.upgrader.GateMaListener(ml)), nil
+}
+
+// control sets the options of a TCP socket before it is used. One that the
+// kernel refuses is not worth failing for: it only tunes.
+func control(_, _ string, c syscall.RawConn) error {
+	return c.Control(setSocketOptions)
+}
