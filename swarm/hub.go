@@ -51,12 +51,12 @@ func NewHub(host *transport.Host, cfg Config) *Hub {
 }
 
 // limiter bounds a rate; its burst is what may go at once: 20 ms' worth, and
-// no less than two large blocks, so that a block always fits.
+// no less than the longest block.
 func limiter(r shoal.Rate) *rate.Limiter {
 	if r <= 0 {
 		return rate.NewLimiter(rate.Inf, 0)
 	}
-	return rate.NewLimiter(rate.Limit(r), max(int(r/50), 64<<10))
+	return rate.NewLimiter(rate.Limit(r), max(int(r/50), 128<<10))
 }
 
 // Join starts the exchange of a content with the store's pieces; origin says

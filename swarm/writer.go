@@ -14,6 +14,10 @@ import (
 // alone costs ten times that on the wire.
 const haveDelay = 20 * time.Millisecond
 
+// overlapBlock is the length from which on a block may queue behind another:
+// only a fast path is given such long ones.
+const overlapBlock = 64 << 10
+
 // write sends what is in the outbox until the connection ends.
 func (c *conn) write() {
 	w := writer{conn: c, timer: time.NewTimer(keepAlive)}
@@ -117,7 +121,13 @@ func (w *writer) writeBlock(b exchange.SendBlock) error {
 	if err := w.flush(w.buf); err != nil {
 		return err
 	}
-	w.stream.Drain(w.ctx)
+	// What is sent in no time may queue a little, so that reading the next block
+	// and encrypting this one overlap.
+	queue := 0
+	if b.Length >= overlapBlock {
+		queue = b.Length
+	}
+	w.stream.Drain(w.ctx, queue)
 	w.swarm.hub.meter.up.Add(int64(b.Length))
 	w.event(exchange.BlockSent{Peer: w.peer})
 	return nil

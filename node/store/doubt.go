@@ -89,4 +89,3 @@ func (c *content) doubtFile(file int, suspect *shoal.PieceSet) {
 		}
 	}
 }
-

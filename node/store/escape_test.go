@@ -18,8 +18,10 @@ import (
 func TestPlantedInPartial(t *testing.T) {
 	x := storetest.SampleFolder(t, "x")
 	for name, plant := range map[string]func(t *testing.T, partial, victim string) error{
-		"link to a file":    func(_ *testing.T, p, v string) error { return os.Symlink(v, filepath.Join(p, "run.sh")) },
-		"relative link":     func(_ *testing.T, p, _ string) error { return os.Symlink("../../files/victim", filepath.Join(p, "run.sh")) },
+		"link to a file": func(_ *testing.T, p, v string) error { return os.Symlink(v, filepath.Join(p, "run.sh")) },
+		"relative link": func(_ *testing.T, p, _ string) error {
+			return os.Symlink("../../files/victim", filepath.Join(p, "run.sh"))
+		},
 		"link in the place": func(_ *testing.T, p, _ string) error { return os.Symlink("b", filepath.Join(p, "run.sh")) },
 		"dangling link":     func(_ *testing.T, p, v string) error { return os.Symlink(v+".new", filepath.Join(p, "run.sh")) },
 		"folder":            func(_ *testing.T, p, _ string) error { return os.Mkdir(filepath.Join(p, "run.sh"), 0o755) },
@@ -100,7 +102,7 @@ func TestPublishedIsReplacedByALink(t *testing.T) {
 		outside := filepath.Join(t.TempDir(), "x")
 		must(t, os.Rename(path, outside))
 		must(t, os.Symlink(outside, path))
-		before := append(tree(t, filepath.Dir(outside)), "")
+		before := tree(t, filepath.Dir(outside))
 
 		d = openDisk(t, store.Config{Root: root})
 		c, err := d.Open(x.M.ID())
@@ -109,6 +111,6 @@ func TestPublishedIsReplacedByALink(t *testing.T) {
 		_, err = d.Create(x.M, "")
 		wantErr(t, err, shoal.ErrConflict)
 		must(t, d.Delete(x.M.ID()))
-		wantTree(t, filepath.Dir(outside), before[:len(before)-1]...)
+		wantTree(t, filepath.Dir(outside), before...)
 	}
 }

@@ -27,6 +27,7 @@ type sink struct {
 	busy    bool      // serving is being served: a SendBlock is under way
 	slot    bool      // it occupies a slot
 	since   time.Time // of the SendBlock
+	block   int       // length of the next block, bytes
 	stop    bool      // serving was cancelled: end after this block
 }
 
@@ -81,7 +82,9 @@ func (e BlockSent) apply(s *State, now time.Time) {
 	}
 	k := &p.sink
 	s.sent += int64(k.serving.block)
-	s.blockTime.add(now.Sub(k.since).Seconds(), 0.1)
+	took := now.Sub(k.since)
+	s.blockTime.add(took.Seconds(), 0.1)
+	k.adapt(took)
 	if k.serving.sent < k.serving.length && !k.stop {
 		s.sendBlock(p, now)
 		return
@@ -200,20 +203,30 @@ func (s *State) agePatience() time.Duration {
 }
 
 // Block lengths in bytes. A block is what a control message may have to wait
-// for, and what a receiver needs to see that something comes.
+// for, so it is short on a slow path; a long one costs less a byte.
 const (
-	smallBlock = 16 << 10 // BitTorrent's
-	largeBlock = 32 << 10 // halves the cost of a block where one takes no time
+	minBlock = 16 << 10 // BitTorrent's
+	maxBlock = 128 << 10
+	// The time that a block takes to be sent ends up between these two.
+	quickBlock = time.Millisecond
+	slowBlock  = 5 * time.Millisecond
 )
+
+// adapt fits the length of a peer's blocks to the time the last one took.
+func (k *sink) adapt(took time.Duration) {
+	switch {
+	case took < quickBlock && k.serving.block == k.block:
+		k.block = min(2*k.block, maxBlock)
+	case took > slowBlock:
+		k.block = max(k.block/2, minBlock)
+	}
+}
 
 // sendBlock hands out the next block of what p is being served.
 func (s *State) sendBlock(p *peer, now time.Time) {
 	u := &p.sink.serving
-	u.block = smallBlock
-	if s.blockTime.known && s.blockTime.value < 0.002 {
-		u.block = largeBlock
-	}
-	u.block = min(u.block, u.length-u.sent)
+	p.sink.block = max(p.sink.block, minBlock)
+	u.block = min(p.sink.block, u.length-u.sent)
 	p.sink.since = now
 	s.do(SendBlock{Peer: p.id, Piece: u.piece, Begin: u.begin + u.sent, Length: u.block})
 	u.sent += u.block

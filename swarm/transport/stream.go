@@ -35,10 +35,11 @@ func (s *Stream) RemoteAddr() string { return s.s.Conn().RemoteMultiaddr().Strin
 func (s *Stream) Read(p []byte) (int, error)  { return s.s.Read(p) }
 func (s *Stream) Write(p []byte) (int, error) { return s.s.Write(p) }
 
-// Drain waits until what was written has reached the kernel, or ctx ends.
-func (s *Stream) Drain(ctx context.Context) {
+// Drain waits until all but the given number of the bytes written have reached
+// the kernel, or ctx ends.
+func (s *Stream) Drain(ctx context.Context, queue int) {
 	if s.backlog != nil {
-		s.backlog.Wait(ctx, 0)
+		s.backlog.Wait(ctx, queue)
 	}
 }
 

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/node"
+)
+
+type nodeOptions struct {
+	trackers           []string
+	data, listen, http string
+	name               string
+	link               linkFlags
+	level              slog.Level
+}
+
+func newNode(a *app) *cobra.Command {
+	var o nodeOptions
+	cmd := &cobra.Command{
+		Use:   "node --tracker URL --data DIR",
+		Short: "Run a node: it fetches what tasks tell it to and shares what it has",
+		Long: `Run a node: it fetches what tasks tell it to and shares what it has.
+
+What it fetched is at DIR/files, each content under its own name or under the
+--dest of the task; a file appears there once all of it is verified.`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runNode(cmd.Context(), newLogger(a, o.level), o)
+		},
+	}
+	trackerFlag(cmd, &o.trackers)
+	fs := cmd.Flags()
+	fs.StringVar(&o.data, "data", "", "`DIR` of its files and its state (required)")
+	fs.StringVar(&o.listen, "listen", defaultNodeListen, "`HOST:PORT` for other nodes, TCP and UDP")
+	fs.StringVar(&o.http, "http", defaultNodeHTTP, "`HOST:PORT` of its HTTP API")
+	fs.StringVar(&o.name, "name", "", "its `NAME`, which tasks use (default the host's name)")
+	o.link.add(cmd)
+	logFlag(cmd, &o.level)
+	return cmd
+}
+
+func runNode(ctx context.Context, log *slog.Logger, o nodeOptions) error {
+	const op = "run the node"
+	if err := errors.Join(requireDir(op, o.data), requireHostPort(op, "listen", o.listen), requireHostPort(op, "http", o.http)); err != nil {
+		return err
+	}
+	if o.name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return &opError{op: op, cause: err, hint: "name it with --name"}
+		}
+		o.name = host
+	}
+	n, err := node.New(ctx, node.Config{
+		Name: o.name, Data: o.data, Listen: o.listen, HTTP: o.http, Trackers: o.trackers,
+		Locality: o.link.place, Up: o.link.up, Down: o.link.down, Log: log,
+	})
+	if errors.Is(err, shoal.ErrInvalid) {
+		return usageError(op, o.name, "see 'shoal node --help'", err)
+	}
+	if err != nil {
+		return failed(op, o.name, err)
+	}
+	if err := n.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return failed(op, o.name, err)
+	}
+	return nil
+}

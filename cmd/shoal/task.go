@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shoal-cdn/shoal/tracker/api"
+)
+
+// taskOptions are the flags that all task commands have.
+type taskOptions struct {
+	trackers []string
+	json     bool
+}
+
+func newTask(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "task",
+		Short: "Create, follow and cancel distributions",
+		Args:  group,
+		RunE:  help,
+	}
+	cmd.AddCommand(newTaskCreate(a), newTaskList(a), newTaskShow(a), newTaskWatch(a), newTaskCancel(a))
+	return cmd
+}
+
+func (o *taskOptions) add(cmd *cobra.Command) {
+	trackerFlag(cmd, &o.trackers)
+	jsonFlag(cmd, &o.json)
+}
+
+func newTaskList(a *app) *cobra.Command {
+	var o taskOptions
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the tasks",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			const op = "list tasks"
+			c, err := trackerClient(op, o.trackers)
+			if err != nil {
+				return err
+			}
+			tasks, err := c.Tasks(cmd.Context())
+			if err != nil {
+				return failed(op, "", err)
+			}
+			if o.json {
+				return listJSON(a.stdout, tasks)
+			}
+			return tasksTable(a.stdout, tasks)
+		},
+	}
+	o.add(cmd)
+	return cmd
+}
+
+func newTaskShow(a *app) *cobra.Command {
+	var o taskOptions
+	cmd := &cobra.Command{
+		Use:   "show TASK",
+		Short: "Show a task and each node's part of it",
+		Args:  exactly("TASK"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			const op = "show task"
+			c, err := trackerClient(op, o.trackers)
+			if err != nil {
+				return err
+			}
+			t, err := c.Task(cmd.Context(), args[0])
+			if err != nil {
+				return failed(op, args[0], err)
+			}
+			return printTask(a, t, o.json)
+		},
+	}
+	o.add(cmd)
+	return cmd
+}
+
+func newTaskWatch(a *app) *cobra.Command {
+	var o taskOptions
+	cmd := &cobra.Command{
+		Use:   "watch TASK",
+		Short: "Follow a task until it ends; the exit code is 1 unless it succeeds",
+		Args:  exactly("TASK"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := trackerClient("watch task", o.trackers)
+			if err != nil {
+				return err
+			}
+			return followTask(cmd.Context(), a, c, args[0], o.json)
+		},
+	}
+	o.add(cmd)
+	return cmd
+}
+
+func newTaskCancel(a *app) *cobra.Command {
+	var o taskOptions
+	cmd := &cobra.Command{
+		Use:   "cancel TASK",
+		Short: "Cancel a task; nodes that have finished keep their copy",
+		Args:  exactly("TASK"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			const op = "cancel task"
+			c, err := trackerClient(op, o.trackers)
+			if err != nil {
+				return err
+			}
+			t, err := c.CancelTask(cmd.Context(), args[0])
+			if err != nil {
+				return failed(op, args[0], err)
+			}
+			return printTask(a, t, o.json)
+		},
+	}
+	o.add(cmd)
+	return cmd
+}
+
+// printTask shows one task in full.
+func printTask(a *app, t api.Task, asJSON bool) error {
+	if asJSON {
+		return printJSON(a.stdout, newTaskReport(t))
+	}
+	fmt.Fprint(a.stdout, taskText(t))
+	return subTasksTable(a.stdout, t)
+}

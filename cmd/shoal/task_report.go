@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/tracker/api"
+)
+
+// taskReport is a task as --json prints it; every key is always there.
+type taskReport struct {
+	Task       string          `json:"task"`
+	State      api.State       `json:"state"`
+	Seconds    float64         `json:"seconds"`
+	Efficiency *float64        `json:"efficiency"` // fluid bound / seconds; null while it cannot be known
+	Content    shoal.ContentID `json:"content"`
+	Name       string          `json:"name"`
+	Size       int64           `json:"size"` // bytes
+	Pieces     int             `json:"pieces"`
+	Dest       string          `json:"dest"`
+	Created    time.Time       `json:"created"`
+	Nodes      []subTaskReport `json:"nodes"`
+}
+
+type subTaskReport struct {
+	Node    string      `json:"node"`
+	State   api.State   `json:"state"`
+	Seconds float64     `json:"seconds"`
+	Error   string      `json:"error"` // "" while there is none
+	Pieces  int         `json:"pieces"`
+	Bytes   api.Bytes   `json:"bytes"`
+	Faults  []api.Fault `json:"faults"`
+}
+
+func newTaskReport(t api.Task) taskReport {
+	r := taskReport{
+		Task: t.ID, State: t.State, Seconds: t.Seconds, Efficiency: t.Efficiency,
+		Content: t.Content, Name: t.Name, Size: t.Size, Pieces: t.Pieces, Dest: t.Dest, Created: t.Created,
+		Nodes: make([]subTaskReport, len(t.Nodes)),
+	}
+	for i, n := range t.Nodes {
+		faults := n.Faults
+		if faults == nil {
+			faults = []api.Fault{}
+		}
+		r.Nodes[i] = subTaskReport{
+			Node: n.Node, State: n.State, Seconds: n.Seconds, Error: n.Error,
+			Pieces: n.Pieces, Bytes: n.Bytes, Faults: faults,
+		}
+	}
+	return r
+}
+
+// taskText is the head of a task shown in full.
+func taskText(t api.Task) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "task        %s, %s", t.ID, t.State)
+	if t.Seconds > 0 {
+		fmt.Fprintf(&b, " after %s", secondsText(t.Seconds))
+	}
+	fmt.Fprintf(&b, "\ncontent     %s (%s, %s)\n", printable(t.Name), t.Content.Short(), bytesText(t.Size))
+	if t.Dest != "" {
+		fmt.Fprintf(&b, "destination %s\n", printable(t.Dest))
+	}
+	if t.Efficiency != nil {
+		fmt.Fprintf(&b, "efficiency  %.2f of what the links allow\n", *t.Efficiency)
+	}
+	return b.String()
+}
+
+func subTasksTable(w io.Writer, t api.Task) error {
+	tab := newTable(w, "NODE", "STATE", "DONE", "TIME", "ORIGIN", "PEERS", "CROSS-CARRIER", "UPSTREAM", "WASTED", "REMARK")
+	for _, n := range t.Nodes {
+		tab.row(n.Node, string(n.State), percentText(int64(n.Pieces), int64(t.Pieces)), secondsText(n.Seconds),
+			bytesText(n.Bytes.Origin), bytesText(n.Bytes.Peers), bytesText(n.Bytes.CrossCarrier),
+			bytesText(n.Bytes.Upstream), bytesText(n.Bytes.Wasted), remark(n))
+	}
+	return tab.flush()
+}
+
+// remark is the error, and who misbehaved.
+func remark(n api.SubTask) string {
+	var parts []string
+	if n.Error != "" {
+		parts = append(parts, n.Error)
+	}
+	for _, f := range n.Faults {
+		name := f.Name
+		if name == "" {
+			name = f.Peer.Short()
+		}
+		parts = append(parts, fmt.Sprintf("%s: %s ×%d", name, f.Kind, f.Count))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func tasksTable(w io.Writer, tasks []api.Task) error {
+	tab := newTable(w, "TASK", "STATE", "CONTENT", "NAME", "SIZE", "NODES", "TIME", "CREATED")
+	for _, t := range tasks {
+		tab.row(t.ID, string(t.State), t.Content.Short(), t.Name, bytesText(t.Size),
+			countsText(t.Counts), secondsText(t.Seconds), ago(time.Now(), t.Created))
+	}
+	return tab.flush()
+}
+
+// countsText is "3 succeeded, 1 failed"; states nobody is in are left away.
+func countsText(counts map[api.State]int) string {
+	states := []api.State{api.Pending, api.Running, api.Succeeded, api.Failed, api.Cancelled}
+	var parts []string
+	for _, s := range states {
+		if n := counts[s]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, s))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

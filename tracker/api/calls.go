@@ -1,0 +1,106 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+)
+
+// Announce reports to the tracker and returns its answer, which may take
+// a.Wait. A node that has something new to say cancels ctx, or just announces
+// again: the tracker then answers the older one at once.
+func (c *Client) Announce(ctx context.Context, a Announce) (Reply, error) {
+	return call[Reply](ctx, c, request{op: "announce", method: http.MethodPost, path: "/v1/announce", patient: waitTime(a.Wait)}, a)
+}
+
+// PutContent registers a content by its .torrent file. Repeating it does no harm.
+func (c *Client) PutContent(ctx context.Context, torrent []byte) (Content, error) {
+	m, err := shoal.DecodeManifest(torrent)
+	if err != nil {
+		return Content{}, fmt.Errorf("register content: %w", err)
+	}
+	return call[Content](ctx, c, request{
+		op: "register content " + m.ID().Short(), method: http.MethodPut, path: contentPath(m.ID()),
+		ctype: "application/x-bittorrent", body: torrent, patient: bodyTimeout,
+	}, nil)
+}
+
+// Torrent returns a content's .torrent file. It is not verified: see [shoal.DecodeManifest].
+func (c *Client) Torrent(ctx context.Context, id shoal.ContentID) ([]byte, error) {
+	return c.do(ctx, request{
+		op: "fetch torrent " + id.Short(), method: http.MethodGet, path: contentPath(id) + "/torrent", patient: bodyTimeout,
+	})
+}
+
+// Content returns one registered content.
+func (c *Client) Content(ctx context.Context, id shoal.ContentID) (Content, error) {
+	return call[Content](ctx, c, request{op: "content " + id.Short(), method: http.MethodGet, path: contentPath(id)}, nil)
+}
+
+// Contents returns the registered contents, newest first.
+func (c *Client) Contents(ctx context.Context) ([]Content, error) {
+	return call[[]Content](ctx, c, request{op: "list contents", method: http.MethodGet, path: "/v1/contents"}, nil)
+}
+
+// Nodes returns the nodes the tracker knows, in the order of their names.
+func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
+	return call[[]Node](ctx, c, request{op: "list nodes", method: http.MethodGet, path: "/v1/nodes"}, nil)
+}
+
+// CreateTask starts a distribution. Where t.ID is empty it is filled in, so
+// that a second try at another tracker cannot make a second task.
+func (c *Client) CreateTask(ctx context.Context, t NewTask) (Task, error) {
+	if t.ID == "" {
+		t.ID = NewTaskID()
+	}
+	return call[Task](ctx, c, request{op: "create task", method: http.MethodPost, path: "/v1/tasks"}, t)
+}
+
+// NewTaskID returns a random ID for a task.
+func NewTaskID() string { return strings.ToLower(rand.Text()[:12]) }
+
+// Tasks returns the newest tasks, newest first, without their sub-tasks.
+func (c *Client) Tasks(ctx context.Context) ([]Task, error) {
+	return call[[]Task](ctx, c, request{op: "list tasks", method: http.MethodGet, path: "/v1/tasks"}, nil)
+}
+
+// Task returns one task with its sub-tasks.
+func (c *Client) Task(ctx context.Context, id string) (Task, error) {
+	return c.task(ctx, id, request{op: "task", method: http.MethodGet})
+}
+
+// WatchTask is a long poll: it returns the task as soon as its Version
+// differs from seen or it is in a final state, or as it is after wait (at
+// most [MaxWait]).
+func (c *Client) WatchTask(ctx context.Context, id string, seen uint64, wait time.Duration) (Task, error) {
+	query := fmt.Sprintf("?seen=%d&wait=%g", seen, waitTime(wait.Seconds()).Seconds())
+	return c.task(ctx, id, request{op: "watch task", method: http.MethodGet, path: query, patient: MaxWait})
+}
+
+// CancelTask asks for a task to be cancelled and returns it as it then is;
+// its sub-tasks end when their nodes say so. Cancelling a cancelled task does
+// no harm; one that ended otherwise is [shoal.ErrConflict].
+func (c *Client) CancelTask(ctx context.Context, id string) (Task, error) {
+	return c.task(ctx, id, request{op: "cancel task", method: http.MethodPost, path: "/cancel"})
+}
+
+// task is a call on one task; r.path is what follows the task's own path.
+func (c *Client) task(ctx context.Context, id string, r request) (Task, error) {
+	if err := CheckTaskID(id); err != nil {
+		return Task{}, fmt.Errorf("%s: %w", r.op, err)
+	}
+	r.path = "/v1/tasks/" + id + r.path
+	return call[Task](ctx, c, r, nil)
+}
+
+func contentPath(id shoal.ContentID) string { return "/v1/contents/" + id.String() }
+
+// waitTime is how long the tracker may hold an answer back.
+func waitTime(seconds float64) time.Duration {
+	return time.Duration(min(max(seconds, 0), MaxWait.Seconds()) * float64(time.Second))
+}

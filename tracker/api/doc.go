@@ -1,0 +1,64 @@
+// Package api is the protocol between the tracker, its nodes and its
+// operators: the messages, the bounds they keep and a client.
+//
+//	POST   /v1/announce                Announce → Reply; the answer may be held back, see below
+//	GET    /v1/nodes                   []Node
+//	PUT    /v1/contents/{id}           a .torrent file (BEP 52) → Content; repeating it does no harm
+//	GET    /v1/contents                []Content, newest first
+//	GET    /v1/contents/{id}           Content
+//	GET    /v1/contents/{id}/torrent   the .torrent file
+//	POST   /v1/tasks                   NewTask → Task, 201
+//	GET    /v1/tasks?limit=N           []Task without Nodes, newest first
+//	GET    /v1/tasks/{task}            Task; with ?wait=SECONDS&seen=VERSION a long poll, see below
+//	POST   /v1/tasks/{task}/cancel     Task
+//	GET    /openapi.json /metrics /healthz /readyz
+//
+// Bodies are JSON but for .torrent files (application/x-bittorrent). Fields
+// that a reader doesn't know are ignored, so that both sides can be upgraded
+// one after the other.
+//
+// # Announces
+//
+// A node announces in full when it starts: all it holds and every sub-task it
+// remembers. From then on it sends what changed since the last announce that
+// was answered. Announces of one session are numbered; one that arrives after
+// a later one is answered but not taken in, since the later one carries its
+// changes too. When a Reply says Resync, nothing of the announce was taken
+// in, and the node announces in full at once.
+//
+// The tracker holds an answer back for up to Announce.Wait, at most
+// [MaxWait], while it has no news for the node: an order, a cancellation, or
+// new peers for a content the node fetches while it has been handed few. A
+// newer announce of the session releases the older one, whose answer is then
+// empty. Reply.Cursor numbers a node's news; the node sends back the Cursor of the last Reply
+// it processed, and Cursor 0 when it wants all of it again, for instance since all the
+// peers it was given are gone.
+//
+// A node is dead when nothing came from it for three intervals. Its holdings
+// are then forgotten, and it has to announce in full when it comes back.
+//
+// An answered announce is durable: final states of sub-tasks in it needn't be
+// reported again, unless the tracker asks for a Resync.
+//
+// # Long poll of a task
+//
+// GET /v1/tasks/{task}?wait=20&seen=VERSION answers as soon as the task's
+// version differs from VERSION or the task is in a final state, at the latest
+// after wait seconds (at most [MaxWait]), with the task as it is then.
+//
+// # Errors
+//
+// An error is an application/problem+json body (RFC 9457) with the extension
+// member "kind": [Problem]. The client turns it back into the error kinds of
+// package shoal.
+//
+//	kind         status         shoal
+//	invalid      400, 413, 422  ErrInvalid
+//	not_found    404            ErrNotFound
+//	conflict     409            ErrConflict
+//	corrupt      422            ErrCorrupt
+//	changed      409            ErrChanged
+//	cancelled    409            ErrCancelled
+//	unavailable  503            ErrUnavailable
+//	internal     500            ErrUnavailable (on the client: another try may succeed)
+package api

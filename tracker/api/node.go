@@ -1,0 +1,37 @@
+package api
+
+import (
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+)
+
+// NodeInfo is what a node says of itself (M1, M4).
+type NodeInfo struct {
+	ID      shoal.NodeID `json:"id"`
+	Name    string       `json:"name"`            // the operator's name for it, unique among live nodes; see [CheckName]
+	Addrs   []string     `json:"addrs"`           // libp2p multiaddrs it listens on, without /p2p
+	HTTP    string       `json:"http,omitempty"`  // base URL of its HTTP API
+	Up      shoal.Rate   `json:"up,omitempty"`    // uplink, bytes/s; 0: unknown
+	Down    shoal.Rate   `json:"down,omitempty"`  // downlink, bytes/s; 0: unknown
+	Guest   bool         `json:"guest,omitempty"` // takes part in swarms, is never given tasks ("shoal get")
+	Version string       `json:"version,omitempty"`
+	shoal.Locality
+}
+
+// Node is the tracker's picture of a node: GET /v1/nodes.
+type Node struct {
+	NodeInfo
+	Alive    bool      `json:"alive"`
+	Seen     time.Time `json:"seen"` // when it was last known to be alive
+	Contents int       `json:"contents"`
+}
+
+// Peer is a node that has, or is fetching, a content.
+type Peer struct {
+	ID    shoal.NodeID `json:"id"`
+	Name  string       `json:"name"`
+	Addrs []string     `json:"addrs"`
+	Role  Role         `json:"role"`
+	shoal.Locality
+}

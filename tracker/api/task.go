@@ -1,0 +1,60 @@
+package api
+
+import (
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+)
+
+// State is a task's or a sub-task's state.
+type State string
+
+const (
+	Pending   State = "pending"
+	Running   State = "running"
+	Succeeded State = "succeeded"
+	Failed    State = "failed"
+	Cancelled State = "cancelled"
+)
+
+// Final reports whether the state can no longer change. There is one
+// exception: a sub-task that failed since its node could not be reached
+// succeeds when the node returns and says so.
+func (s State) Final() bool { return s == Succeeded || s == Failed || s == Cancelled }
+
+// NewTask asks for a distribution: POST /v1/tasks.
+type NewTask struct {
+	ID      string          `json:"task,omitempty"` // chosen by the client so that repeating the request does no harm; "": the tracker chooses
+	Content shoal.ContentID `json:"content"`
+	Nodes   []string        `json:"nodes"`          // names; "all": every live node that is no guest
+	Dest    string          `json:"dest,omitempty"` // relative, local, clean, slash-separated; "": the content's name
+}
+
+// Task is a distribution of one content to several nodes.
+type Task struct {
+	ID         string          `json:"task"`
+	Version    uint64          `json:"version"` // differs after every change
+	Content    shoal.ContentID `json:"content"`
+	Name       string          `json:"name"` // the content's
+	Size       int64           `json:"size"` // bytes
+	Pieces     int             `json:"pieces"`
+	Dest       string          `json:"dest,omitempty"`
+	State      State           `json:"state"`
+	Created    time.Time       `json:"created"`
+	Seconds    float64         `json:"seconds"`         // since creation, or until the end
+	Efficiency *float64        `json:"efficiency"`      // fluid bound over Seconds; null while rates are unknown or the task has not succeeded (B2)
+	Nodes      []SubTask       `json:"nodes,omitempty"` // in the order of their names; absent in lists
+	Counts     map[State]int   `json:"counts"`          // sub-tasks by state
+}
+
+// SubTask is one node's part of a task.
+type SubTask struct {
+	Node    string       `json:"node"` // name
+	ID      shoal.NodeID `json:"node_id"`
+	State   State        `json:"state"`
+	Seconds float64      `json:"seconds"` // since the node accepted it, or until it ended
+	Error   string       `json:"error,omitempty"`
+	Pieces  int          `json:"pieces"`
+	Bytes   Bytes        `json:"bytes"`
+	Faults  []Fault      `json:"faults,omitempty"`
+}

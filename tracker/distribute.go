@@ -1,0 +1,157 @@
+package tracker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/tracker/api"
+	"github.com/shoal-cdn/shoal/tracker/tasks"
+)
+
+const (
+	defaultTasks = 100 // in a list
+	maxTasks     = 1000
+
+	// watchPause gathers changes for a long poll: a task of many nodes changes
+	// many times a second.
+	watchPause = 200 * time.Millisecond
+)
+
+func isNotFound(err error) bool { return errors.Is(err, shoal.ErrNotFound) }
+
+func (t *Tracker) createTask(ctx context.Context, now time.Time, req api.NewTask) (api.Task, error) {
+	task, err := t.prepareTask(ctx, now, req)
+	if err != nil {
+		return api.Task{}, fmt.Errorf("create task: %w", err)
+	}
+	err = t.db.CreateTask(ctx, task)
+	if errors.Is(err, shoal.ErrConflict) {
+		// A repeated request: its answer was lost on the way.
+		if there, e := t.task(ctx, now, task.ID); e == nil && there.Content == task.Content && there.Dest == task.Dest {
+			return there, nil
+		}
+	}
+	if err != nil {
+		return api.Task{}, err
+	}
+	t.tasks.Add(task)
+	for _, s := range task.Nodes {
+		t.nodes.Notify(s.Node)
+	}
+	t.log.Info("task created", "task", task.ID, "content", task.Content, "nodes", len(task.Nodes))
+	return task.Full(now), nil
+}
+
+func (t *Tracker) prepareTask(ctx context.Context, now time.Time, req api.NewTask) (tasks.Task, error) {
+	if req.ID == "" {
+		req.ID = api.NewTaskID()
+	}
+	if err := cmp.Or(api.CheckTaskID(req.ID), api.CheckDest(req.Dest)); err != nil {
+		return tasks.Task{}, err
+	}
+	switch n := len(req.Nodes); {
+	case n == 0:
+		return tasks.Task{}, fmt.Errorf("%w: no nodes are named; %q stands for every live one", shoal.ErrInvalid, api.AllNodes)
+	case n > api.MaxNames:
+		return tasks.Task{}, fmt.Errorf("%w: %d nodes are named: want at most %d", shoal.ErrInvalid, n, api.MaxNames)
+	}
+	c, err := t.db.Content(ctx, req.Content)
+	if isNotFound(err) {
+		return tasks.Task{}, fmt.Errorf("content %s: %w: it isn't registered", req.Content, shoal.ErrNotFound)
+	} else if err != nil {
+		return tasks.Task{}, err
+	}
+	nodes, err := t.nodes.Select(req.Nodes)
+	if err != nil {
+		return tasks.Task{}, err
+	}
+	return tasks.New(now, req, c, nodes, t.nodes.Complete(c.ID)), nil
+}
+
+// task returns a task as it is now, from the engine or else from the database.
+func (t *Tracker) task(ctx context.Context, now time.Time, id string) (api.Task, error) {
+	if out, _, ok := t.tasks.Get(now, id); ok {
+		return out, nil
+	}
+	task, err := t.db.Task(ctx, id)
+	if err != nil {
+		return api.Task{}, err
+	}
+	return task.Full(now), nil
+}
+
+// watchTask returns a task once its version isn't seen or it is over, at the
+// latest after wait.
+func (t *Tracker) watchTask(ctx context.Context, id string, seen uint64, wait time.Duration) (api.Task, error) {
+	out, changed, ok := t.tasks.Get(time.Now(), id)
+	if ok && out.Version == seen && !out.State.Final() && wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-changed:
+			pause(ctx, t.closing, watchPause)
+		case <-timer.C:
+		case <-ctx.Done():
+		case <-t.closing.Done():
+		}
+	}
+	return t.task(ctx, time.Now(), id)
+}
+
+func pause(a, b context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-a.Done():
+	case <-b.Done():
+	}
+}
+
+func (t *Tracker) cancelTask(ctx context.Context, now time.Time, id string) (api.Task, error) {
+	nodes, err := t.tasks.Cancel(now, id)
+	if isNotFound(err) {
+		out, err := t.task(ctx, now, id)
+		if err == nil {
+			err = tasks.Cancellable(id, out.State)
+		}
+		if err != nil {
+			return api.Task{}, fmt.Errorf("cancel: %w", err)
+		}
+		return out, nil
+	}
+	if err == nil {
+		err = t.saver.Save(ctx) // before any node gives up
+	}
+	if err != nil {
+		return api.Task{}, fmt.Errorf("cancel: %w", err)
+	}
+	for _, n := range nodes {
+		t.nodes.Notify(n)
+	}
+	t.log.Info("task cancelled", "task", id, "nodes", len(nodes))
+	return t.task(ctx, now, id)
+}
+
+// listTasks returns the newest tasks, newest first. What the engine holds is
+// newer than the database.
+func (t *Tracker) listTasks(ctx context.Context, now time.Time, limit int) ([]api.Task, error) {
+	list, err := t.db.Tasks(ctx, now, limit)
+	if err != nil {
+		return nil, err
+	}
+	live := make(map[string]api.Task)
+	for _, task := range t.tasks.List(now) {
+		live[task.ID] = task
+	}
+	for i := range list {
+		if task, ok := live[list[i].ID]; ok {
+			list[i] = task
+		}
+	}
+	slices.SortFunc(list, tasks.Newer)
+	return list, nil
+}
