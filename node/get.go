@@ -138,7 +138,7 @@ func (n *Node) getOnce(ctx context.Context, cfg GetConfig, name string, ended <-
 
 	err := n.follow(ctx, cfg, ended)
 	c, unknown := n.library.Content(cfg.Content)
-	stored, _ := n.store.List()
+	stored, unread := n.store.List()
 	stop()
 	if closing := <-stopped; err == nil {
 		err = closing
@@ -146,8 +146,9 @@ func (n *Node) getOnce(ctx context.Context, cfg GetConfig, name string, ended <-
 	if err == nil {
 		err = unknown
 	}
-	if err == nil || len(stored) == 0 {
-		err = errors.Join(err, os.RemoveAll(n.cfg.Data)) // nothing is left to go on from
+	nothing := unread == nil && len(stored) == 0 || c.Pieces > 0 && c.PiecesHeld == 0
+	if err == nil || nothing { // there is nothing to go on from
+		err = errors.Join(err, os.RemoveAll(n.cfg.Data))
 	}
 	return Result{
 		Path: c.Path, Name: c.Name, Size: c.Size, Seconds: time.Since(n.started).Seconds(), Bytes: c.Bytes, Faults: c.Faults,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -184,13 +185,18 @@ func (n *Node) deleteContent(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// decode reads a request's JSON body.
+// decode reads a request's JSON body to its end: only then does the server
+// notice a caller that goes away.
 func decode(r *http.Request, v any) error {
-	if err := json.NewDecoder(r.Body).Decode(v); err != nil {
-		if errors.Is(err, shoal.ErrInvalid) {
-			return err
-		}
-		return fmt.Errorf("request body: %w: %v", shoal.ErrInvalid, err)
+	b, err := io.ReadAll(r.Body)
+	if err == nil {
+		err = json.Unmarshal(b, v)
+	}
+	if err != nil && !errors.Is(err, shoal.ErrInvalid) {
+		err = fmt.Errorf("%w: %v", shoal.ErrInvalid, err)
+	}
+	if err != nil {
+		return fmt.Errorf("request body: %w", err)
 	}
 	return nil
 }

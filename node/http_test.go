@@ -1,14 +1,20 @@
 package node_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/node"
 	"github.com/shoal-cdn/shoal/node/api"
 	tapi "github.com/shoal-cdn/shoal/tracker/api"
 )
@@ -131,6 +137,74 @@ func TestFetchByAPI(t *testing.T) {
 		c, err := b.Content(t.Context(), shoal.ContentID{1})
 		return err == nil && strings.Contains(c.Error, "not found")
 	})
+}
+
+// A content of empty files has no pieces: nothing needs to be fetched, and it
+// has to arrive all the same.
+func TestEmptyContent(t *testing.T) {
+	url, tc := startTracker(t)
+	a := startNode(t, "a", t.TempDir(), url)
+	b := startNode(t, "b", t.TempDir(), url)
+	liveNodes(t, tc, 2)
+	path := filepath.Join(t.TempDir(), "empty")
+	writeFile(t, path, 0)
+	seeded, err := a.Seed(t.Context(), path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := tc.CreateTask(t.Context(), tapi.NewTask{Content: seeded.Content, Nodes: []string{"all"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := finished(t, tc, task.ID); got.State != tapi.Succeeded || len(got.Nodes) != 2 {
+		t.Errorf("task: %+v", got)
+	}
+	if info, err := os.Stat(filepath.Join(b.data, "files/empty")); err != nil || info.Size() != 0 {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// node/api: cutting the connection of POST /v1/seeds cancels the hashing.
+func TestSeedCancelled(t *testing.T) {
+	failed := make(chan struct{})
+	log := slog.New(watchLog{slog.DiscardHandler, "seeding failed", sync.OnceFunc(func() { close(failed) })})
+	n := start(t, node.Config{Name: "a", Data: t.TempDir(), Trackers: []string{"http://127.0.0.1:1"}, Log: log})
+	path := filepath.Join(t.TempDir(), "sparse")
+	writeFile(t, path, 0)
+	if err := os.Truncate(path, 1<<40); err != nil { // hours of hashing
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := n.Seed(ctx, path, func(_, total int64) {
+		if total != 1<<40 {
+			t.Errorf("total %d", total)
+		}
+		cancel()
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("seed: %v", err)
+	}
+	select {
+	case <-failed:
+	case <-time.After(15 * time.Second):
+		t.Error("the node goes on hashing")
+	}
+}
+
+// watchLog calls then for records with a given message.
+type watchLog struct {
+	slog.Handler
+	message string
+	then    func()
+}
+
+func (w watchLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (w watchLog) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == w.message {
+		w.then()
+	}
+	return nil
 }
 
 func get(t *testing.T, url string) string {

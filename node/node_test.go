@@ -62,9 +62,17 @@ type running struct {
 
 func startNode(t *testing.T, name, data string, trackers ...string) *running {
 	t.Helper()
-	n, err := node.New(t.Context(), node.Config{
-		Name: name, Data: data, Listen: "127.0.0.1:0", HTTP: "127.0.0.1:0", Trackers: trackers, Log: logTo(t).With("node", name),
-	})
+	return start(t, node.Config{Name: name, Data: data, Trackers: trackers})
+}
+
+func start(t *testing.T, cfg node.Config) *running {
+	t.Helper()
+	cfg.Listen, cfg.HTTP = "127.0.0.1:0", "127.0.0.1:0"
+	if cfg.Log == nil {
+		cfg.Log = logTo(t).With("node", cfg.Name)
+	}
+	name, data := cfg.Name, cfg.Data
+	n, err := node.New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,6 +279,95 @@ func TestRestart(t *testing.T) {
 	if c, err := a.Content(t.Context(), seeded.Content); err != nil || c.Role != tapi.Origin || c.Sent == 0 {
 		t.Errorf("the origin: %+v, %v", c, err)
 	}
+}
+
+// What takes longer than the test can be stopped, and leaves what it should.
+func TestStopHalfWay(t *testing.T) {
+	url, tc := startTracker(t)
+	a := start(t, node.Config{Name: "a", Data: t.TempDir(), Trackers: []string{url}, Up: 1 << 20})
+	b := startNode(t, "b", t.TempDir(), url)
+	liveNodes(t, tc, 2)
+	source := filepath.Join(t.TempDir(), "film.bin")
+	data := writeFile(t, source, 3<<20)
+	seeded, err := a.Seed(t.Context(), source, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Run("a cancelled task leaves nothing", func(t *testing.T) { // M11
+		task, err := tc.CreateTask(t.Context(), tapi.NewTask{Content: seeded.Content, Nodes: []string{"b"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "b has a part", func() bool {
+			c, err := b.Content(t.Context(), seeded.Content)
+			return err == nil && c.PiecesHeld > 0
+		})
+		if _, err := tc.CancelTask(t.Context(), task.ID); err != nil {
+			t.Fatal(err)
+		}
+		if got := finished(t, tc, task.ID); got.State != tapi.Cancelled || got.Nodes[0].State != tapi.Cancelled || got.Nodes[0].Pieces == 0 {
+			t.Errorf("task: %+v", got)
+		}
+		eventually(t, "b has nothing of it", func() bool {
+			left, err := os.ReadDir(filepath.Join(b.data, "partial"))
+			cs, err2 := b.Contents(t.Context())
+			return errors.Join(err, err2) == nil && len(left)+len(cs) == 0
+		})
+	})
+
+	t.Run("an interrupted get goes on", func(t *testing.T) {
+		out := filepath.Join(t.TempDir(), "copy.bin")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		enough := errors.New("enough")
+		cfg := node.GetConfig{
+			Trackers: []string{url}, Content: seeded.Content, Output: out, Listen: "127.0.0.1:0",
+			Progress: func(p node.Progress) {
+				if p.PiecesHeld > p.Pieces/3 {
+					cancel(enough)
+				}
+			},
+		}
+		if _, err := node.Get(ctx, cfg); !errors.Is(err, enough) {
+			t.Fatalf("interrupted: %v", err)
+		}
+		var first, last node.Progress
+		cfg.Progress = func(p node.Progress) {
+			if first.Pieces == 0 {
+				first = p
+			}
+			last = p
+		}
+		if _, err := node.Get(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(out); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("what arrived differs: %v", err)
+		}
+		if first.PiecesHeld <= first.Pieces/3 || last.Done != int64(len(data)) || last.Total != last.Done {
+			t.Errorf("went on from %+v to %+v", first, last)
+		}
+	})
+
+	t.Run("a get that waits for a holder can be stopped", func(t *testing.T) {
+		a.stop()
+		folder := t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := node.Get(ctx, node.GetConfig{
+			Trackers: []string{url}, Content: seeded.Content, Output: filepath.Join(folder, "copy.bin"), Listen: "127.0.0.1:0",
+			Progress: func(p node.Progress) {
+				if p.Total > 0 {
+					cancel()
+				}
+			},
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("stopped: %v", err)
+		}
+		if left, _ := os.ReadDir(folder); len(left) != 0 {
+			t.Errorf("it left %v", left)
+		}
+	})
 }
 
 // Two nodes on one folder would share an identity.

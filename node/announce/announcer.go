@@ -19,7 +19,7 @@ const (
 	progressEvery = time.Second            // progress is told at most this often
 	settle        = 80 * time.Millisecond  // news that comes in a burst travels together
 	firstRetry    = 250 * time.Millisecond // doubled up to lastRetry, with jitter
-	lastRetry     = 5 * time.Second
+	lastRetry     = 3500 * time.Millisecond
 	answerTime    = 15 * time.Second // for a tracker to answer, on top of the hold
 	leaveTime     = 3 * time.Second
 	askAgain      = 10 * time.Second // how often a lonely node asks for the peers it was told of before

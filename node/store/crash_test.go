@@ -316,6 +316,9 @@ func TestDamagedRecord(t *testing.T) {
 			if ids, _ := d.List(); !slices.Equal(ids, []shoal.ContentID{x.M.ID()}) {
 				t.Fatalf("list %v", ids)
 			}
+			must(t, os.WriteFile(filepath.Join(root, "files", "taken"), nil, 0o644))
+			_, err = d.Create(x.M, "taken")
+			wantErr(t, err, shoal.ErrConflict)
 			storetest.WantPieces(t, create(t, d, x, "y"), x, 0, 1, 2, 3, 4)
 		})
 	}

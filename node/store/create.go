@@ -56,13 +56,15 @@ func (d *Disk) resume(e *entry, m *shoal.Manifest, dest string) error {
 // record leaves in the partial folder is hashed and used.
 func (d *Disk) createNew(e *entry, m *shoal.Manifest, dest string) error {
 	id := m.ID()
-	if err := d.claim(id, dest); err != nil {
+	undo, err := d.claim(id, dest)
+	if err != nil {
 		return err
 	}
-	err := func() error {
-		if err := d.checkFree(dest); err != nil {
-			return err
-		}
+	if err := d.checkFree(dest); err != nil {
+		undo()
+		return err
+	}
+	err = func() error {
 		if err := d.removeState(id, extBitmap, extJournal); err != nil {
 			return err
 		}

@@ -78,20 +78,33 @@ func (d *Disk) checkFree(dest string) error {
 }
 
 // claim reserves dest for a content that is not known yet, or whose record
-// could not be read.
-func (d *Disk) claim(id shoal.ContentID, dest string) error {
+// could not be read; undo takes that back.
+func (d *Disk) claim(id shoal.ContentID, dest string) (undo func(), err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for other, taken := range d.known {
 		if other != id && taken != "" && (inside(dest, taken) || inside(taken, dest)) {
-			return fmt.Errorf("destination %q: %w: content %s is at %q", dest, shoal.ErrConflict, other, taken)
+			return nil, fmt.Errorf("destination %q: %w: content %s is at %q", dest, shoal.ErrConflict, other, taken)
 		}
 	}
+	before, known := d.known[id]
 	d.known[id] = dest
-	return nil
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if delete(d.known, id); known {
+			d.known[id] = before
+		}
+	}, nil
 }
 
-// forget undoes claim.
+// know makes a content known that has no destination: it is in place.
+func (d *Disk) know(id shoal.ContentID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known[id] = ""
+}
+
 func (d *Disk) forget(id shoal.ContentID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

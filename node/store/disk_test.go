@@ -19,6 +19,14 @@ func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return openDisk(t, store.Config{}) })
 }
 
+// The same with every limit at its smallest: files are reopened for each
+// piece, and synced all the time.
+func TestConformanceSmallest(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store {
+		return openDisk(t, store.Config{OpenFiles: 1, SyncBytes: 1, SyncInterval: 1})
+	})
+}
+
 // openDisk opens a store in cfg.Root or a new folder, and closes it when the
 // test ends.
 func openDisk(t testing.TB, cfg store.Config) *store.Disk {

@@ -85,6 +85,25 @@ func conflictUnlessHeld(c store.Content, piece int) error {
 	return shoal.ErrConflict
 }
 
+// Without the files' times, all is hashed.
+func TestRecordWithoutTimes(t *testing.T) {
+	root := t.TempDir()
+	x := storetest.SampleFolder(t, "x")
+	d := openDisk(t, store.Config{Root: root})
+	path := published(t, d, x, "x").Path()
+	must(t, d.Close())
+	must(t, os.WriteFile(statePath(root, x, ".json"), []byte(`{"version":1,"dest":"x","published":true}`), 0o600))
+	overwrite(t, filepath.Join(path, "run.sh"), 0, []byte("bad")) // piece 5
+
+	for range 2 {
+		d = openDisk(t, store.Config{Root: root})
+		c, err := d.Open(x.M.ID())
+		must(t, err)
+		storetest.WantPieces(t, c, x, 0, 1, 2, 3, 4)
+		must(t, d.Close())
+	}
+}
+
 // Damage while the content is open is found by reading.
 func TestPublishedFileIsTruncatedWhileOpen(t *testing.T) {
 	d := openDisk(t, store.Config{})

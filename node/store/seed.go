@@ -59,9 +59,7 @@ func (d *Disk) seedNew(e *entry, m *shoal.Manifest, rec record) error {
 	if err := d.writeRecord(id, rec); err != nil {
 		return err
 	}
-	if err := d.claim(id, ""); err != nil {
-		return err
-	}
+	d.know(id)
 	return d.open(e, id, m)
 }
 

@@ -41,8 +41,9 @@ type Content interface {
 	// Publish moves a complete content to its destination, all of it at once
 	// and durably: files have mode 0644, executables and folders 0755.
 	// ErrConflict where pieces are missing or something has appeared at the
-	// destination; the content stays as it is then. Publishing twice, or a
-	// content in place, is no error and has no effect.
+	// destination, ErrCorrupt where somebody has changed the data; the content
+	// stays unpublished then. Publishing twice, or a content in place, is no
+	// error and has no effect.
 	Publish() error
 
 	// Path is where the content is or will be once published, absolute.
