@@ -11,6 +11,9 @@ import (
 // not read, in bytes. A bitfield of the largest content takes 512 KiB.
 const maxControl = 4 << 20
 
+// manyHaves is the length in bytes at which HAVEs are company enough for each other.
+const manyHaves = 16 * 9
+
 // outbox is what waits to be sent to one peer. Control messages go before the
 // next block. HAVEs are not urgent: they go with whatever is sent next, or
 // after a short while. The event loop puts, the writer takes; neither waits.
@@ -56,7 +59,7 @@ func (o *outbox) signal() {
 }
 
 // take appends the control messages that wait to buf, and the HAVEs where
-// something is written anyway or flush is set. It returns the block that is to
+// something is written anyway, there are many, or flush is set. It returns the block that is to
 // be sent, if one was put since the last call, and whether HAVEs still wait.
 func (o *outbox) take(buf []byte, flush bool) (out []byte, block *exchange.SendBlock, havesWait bool) {
 	o.mu.Lock()
@@ -64,7 +67,7 @@ func (o *outbox) take(buf []byte, flush bool) (out []byte, block *exchange.SendB
 	block, o.block = o.block, nil
 	buf = append(buf, o.control...)
 	o.control = o.control[:0]
-	if len(buf) > 0 || flush {
+	if len(buf) > 0 || block != nil || flush || len(o.haves) >= manyHaves {
 		buf = append(buf, o.haves...)
 		o.haves = o.haves[:0]
 	}
