@@ -13,14 +13,9 @@ import (
 	"github.com/shoal-cdn/shoal/tracker/tasks"
 )
 
-const (
-	defaultTasks = 100 // in a list
-	maxTasks     = 1000
-
-	// watchPause gathers changes for a long poll: a task of many nodes changes
-	// many times a second.
-	watchPause = 200 * time.Millisecond
-)
+// watchPause gathers changes for a long poll: a task of many nodes changes
+// many times a second.
+const watchPause = 200 * time.Millisecond
 
 func isNotFound(err error) bool { return errors.Is(err, shoal.ErrNotFound) }
 

@@ -3,7 +3,6 @@ package tracker
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -21,7 +20,9 @@ const (
 	writeTimeout = 5 * time.Minute
 	stopTimeout  = 5 * time.Second
 
-	bodyTimeout    = 30 * time.Second // to send a request's body
+	// Times to send a request's body. The deadline is huma's; net/http lifts it
+	// once the body has been read, so that it doesn't cut a held answer short.
+	bodyTimeout    = 20 * time.Second
 	torrentTimeout = 3 * time.Minute
 )
 
@@ -57,32 +58,12 @@ func (t *Tracker) Serve(ctx context.Context, ln net.Listener) error {
 	return g.Wait()
 }
 
-// guard bounds how long a request's body may take and keeps browsers from
-// being turned against the tracker by other sites' pages.
+// guard keeps browsers from being turned against the tracker by other sites'
+// pages. Nobody logs in, so a page's request would be as good as any.
 func guard(next http.Handler) http.Handler {
 	origin := http.NewCrossOriginProtection()
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		api.ProblemOfStatus(http.StatusForbidden, errCrossOrigin.Error()).Write(w)
 	}))
-	return origin.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = &bodyWithin{ReadCloser: r.Body, deadline: http.NewResponseController(w)}
-		next.ServeHTTP(w, r)
-	}))
-}
-
-// bodyWithin lifts the deadline for reading that huma sets for the body once
-// the body has been read. The server goes on reading from the connection to
-// notice when the client leaves; a deadline that passes then ends the
-// request's context, and with it an answer that is held back.
-type bodyWithin struct {
-	io.ReadCloser
-	deadline *http.ResponseController
-}
-
-func (b *bodyWithin) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
-		_ = b.deadline.SetReadDeadline(time.Time{}) // where it can't be lifted it wasn't set either
-	}
-	return n, err
+	return origin.Handler(next)
 }

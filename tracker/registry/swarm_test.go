@@ -28,16 +28,16 @@ func TestHandoutOrder(t *testing.T) {
 		{"other", "as2 north s1", "/ip4/10.1.1.9/tcp/1"},
 		{"carrier", "as1 south s1", "/ip4/10.1.1.9/tcp/1"},
 		{"region", "as1 north s2", "/ip4/10.1.1.9/tcp/1"},
-		{"site-v6", "as1 north s1", "/ip6/fd00::1/tcp/1"},
-		{"site-8", "as1 north s1", "/ip4/10.9.1.9/tcp/1"},
-		{"site-16", "as1 north s1", "/ip4/10.1.9.9/tcp/1"},
-		{"site-24", "as1 north s1", "/ip4/10.1.1.9/tcp/1"},
+		{"sitev6", "as1 north s1", "/ip6/fd00::1/tcp/1"},
+		{"site8", "as1 north s1", "/ip4/10.9.1.9/tcp/1"},
+		{"site16", "as1 north s1", "/ip4/10.1.9.9/tcp/1"},
+		{"site24", "as1 north s1", "/ip4/10.1.1.9/tcp/1"},
 		{"unknown", "", "/dns/x/tcp/1"},
 	} {
 		tell(t, r, t0, at(n.name, n.place, n.addr, api.Fetcher))
 	}
 	reply, _ := tell(t, r, t0, at("me", "as1 north s1", "/ip4/10.1.1.1/tcp/1", api.Fetcher))
-	if got, want := names(reply.Peers[c1]), "site-24 site-16 site-8 site-v6 region carrier other unknown"; got != want {
+	if got, want := names(reply.Peers[c1]), "site24 site16 site8 sitev6 region carrier other unknown"; got != want {
 		t.Errorf("peers %s\nwant  %s", got, want)
 	}
 }
@@ -150,7 +150,7 @@ func TestRandomWalk(t *testing.T) {
 	r := New(rng)
 	now := t0
 	roles := []api.Role{api.Origin, api.Holder, api.Fetcher, api.Fetcher, api.Fetcher}
-	for step := range 4000 {
+	for step := range 1500 {
 		now = now.Add(time.Duration(rng.IntN(300)) * time.Millisecond)
 		i := rng.IntN(80)
 		place := fmt.Sprintf("as%d r%d s%d", rng.IntN(3), rng.IntN(2), rng.IntN(2))
@@ -274,14 +274,16 @@ func TestAddrKey(t *testing.T) {
 
 // BenchmarkHandout shows that a handout costs the same whatever the swarm's size.
 func BenchmarkHandout(b *testing.B) {
-	for _, size := range []int{100, 1_000, 10_000, 100_000} {
+	for _, size := range []int{100, 1_000, 10_000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			r := newRegistry()
 			for i := range size {
 				a := at(fmt.Sprint("n", i), fmt.Sprintf("as%d r%d s%d", i%5, i%7, i%11), fmt.Sprintf("/ip4/10.%d.%d.%d/tcp/1", i%3, i>>8&255, i&255), api.Fetcher)
-				if _, err := r.Announce(t0, a); err != nil {
+				ticket, err := r.Announce(t0, a)
+				if err != nil {
 					b.Fatal(err)
 				}
+				r.Collect(ticket)
 			}
 			n := r.names["n0"]
 			for b.Loop() {

@@ -1,4 +1,3 @@
-// Package bell wakes those who wait for a change of something that a mutex guards.
 package bell
 
 // Bell lets any number of goroutines wait for the next ring. The zero value
