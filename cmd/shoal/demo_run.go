@@ -48,12 +48,11 @@ func runDemo(ctx context.Context, a *app, o demoOptions) (err error) {
 		return err
 	}
 	c.invite(a.stderr, run.seeded.Content)
-	select {
-	case <-ctx.Done():
-		return nil // what the user was asked to do
-	case <-c.ctx.Done():
-		return context.Cause(c.ctx)
+	<-c.ctx.Done()
+	if ctx.Err() != nil {
+		return nil // the user was asked to end it
 	}
+	return c.failed("stay", "", context.Cause(c.ctx))
 }
 
 // demoRun is what a distribution brought to light.

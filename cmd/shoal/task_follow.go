@@ -87,6 +87,7 @@ func awaitTask(ctx context.Context, c *api.Client, id string, d display) (api.Ta
 		}
 		select {
 		case <-ctx.Done():
+			return last, context.Cause(ctx)
 		case <-time.After(pause):
 		}
 	}

@@ -30,9 +30,11 @@ type recorder struct {
 	said   []string
 }
 
-func (r *recorder) show(g []gauge)                 { r.gauges = append(r.gauges, g) }
-func (r *recorder) say(format string, args ...any) { r.said = append(r.said, fmt.Sprintf(format, args...)) }
-func (r *recorder) close()                         {}
+func (r *recorder) show(g []gauge) { r.gauges = append(r.gauges, g) }
+func (r *recorder) say(format string, args ...any) {
+	r.said = append(r.said, fmt.Sprintf(format, args...))
+}
+func (r *recorder) close() {}
 
 func awaitScript(t *testing.T, ctx context.Context, answers func(n int, w http.ResponseWriter)) (api.Task, *recorder, error) {
 	t.Helper()
