@@ -54,7 +54,7 @@ func swarmPeers(found map[shoal.ContentID][]tapi.Peer, self shoal.NodeID) map[sh
 	for id, ps := range found {
 		for _, p := range ps {
 			if p.ID != self {
-				out[id] = append(out[id], swarm.Peer{ID: p.ID, Name: p.Name, Addrs: p.Addrs, Locality: p.Locality})
+				out[id] = append(out[id], swarm.Peer{ID: p.ID, Name: p.Name, Addrs: p.Addrs, Seed: p.Role != tapi.Fetcher, Locality: p.Locality})
 			}
 		}
 	}

@@ -23,6 +23,7 @@ type Peer struct {
 	ID    shoal.NodeID
 	Name  string   // the operator's name for it; may be empty
 	Addrs []string // libp2p multiaddrs without /p2p
+	Seed  bool     // it has everything, and so dials nobody
 	shoal.Locality
 }
 

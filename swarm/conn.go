@@ -36,6 +36,7 @@ type conn struct {
 	out    *outbox
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
+	since  time.Time // when the event loop took it
 }
 
 // exchangeHellos sends our handshake and reads the peer's. The reader's own
@@ -82,6 +83,7 @@ func (s *Swarm) greet(st *transport.Stream, r *bufio.Reader) {
 		return
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
+	context.AfterFunc(ctx, st.Close) // also where the loop ends before it sees the connection
 	c := &conn{
 		swarm: s, stream: st, r: r, peer: st.Peer(), hello: hello,
 		in:  &inbox{pieces: make(map[int]*arriving), pool: s.pool},
@@ -92,11 +94,9 @@ func (s *Swarm) greet(st *transport.Stream, r *bufio.Reader) {
 	}
 }
 
-// close ends the connection. It may be called more than once.
-func (c *conn) close() {
-	c.cancel()
-	c.stream.Close()
-}
+// close ends the connection. It may be called more than once, and does not
+// wait: closing a stream does while its peer takes nothing off the network.
+func (c *conn) close() { c.cancel() }
 
 // initiator is the side that opened the connection.
 func (c *conn) initiator() shoal.NodeID {
@@ -167,21 +167,22 @@ func (c *conn) receive(r *wire.Reader, m wire.Message) error {
 }
 
 func (c *conn) receiveBlock(r *wire.Reader, m wire.Message) error {
-	length := m.Length
-	if err := waitN(c.ctx, c.swarm.hub.down, length); err != nil {
+	if err := waitN(c.ctx, c.swarm.hub.down, m.Length); err != nil {
 		return err
 	}
-	if p, a := c.in.begin(m.Piece, m.Begin, length); a != nil {
-		err := r.ReadPayload(p)
+	p, a := c.in.begin(m.Piece, m.Begin, m.Length)
+	var err error
+	if a != nil {
+		err = r.ReadPayload(p)
 		c.in.end(a)
-		if err != nil {
-			return err
-		}
-	} else if err := r.Discard(); err != nil {
+	} else {
+		err = r.Discard()
+	}
+	if err != nil {
 		return err
 	}
-	c.swarm.hub.meter.down.Add(int64(length))
-	c.event(exchange.BlockReceived{Peer: c.peer, Piece: m.Piece, Begin: m.Begin, Length: length})
+	c.swarm.hub.meter.down.Add(int64(m.Length))
+	c.swarm.post(blockIn{c, a, exchange.BlockReceived{Peer: c.peer, Piece: m.Piece, Begin: m.Begin, Length: m.Length}})
 	return nil
 }
 

@@ -21,11 +21,14 @@ type (
 		c  *conn
 		ev exchange.Event
 	}
-	peersFound struct{ peers []Peer }
-	dialDone   struct {
-		id shoal.NodeID
-		ok bool
+	blockIn struct { // a block was read, into a where that is not nil
+		c     *conn
+		a     *arriving
+		block exchange.BlockReceived
 	}
+	peersFound  struct{ peers []Peer } // by the caller
+	peersNamed  struct{ peers []Peer } // by another peer
+	dialDone    struct{ id shoal.NodeID }
 	pieceStored struct{ piece int }
 	pieceBad    struct {
 		peer  shoal.NodeID
@@ -47,6 +50,7 @@ func (e connUp) handle(s *Swarm) {
 		}
 		s.disconnect(old)
 	}
+	c.since = now
 	s.conns[c.peer] = c
 	s.pexDue[c.peer] = now.Add(pexFirst)
 	s.log.Debug("peer connected", "peer", c.peer, "name", c.hello.Name, "addr", c.stream.RemoteAddr())
@@ -74,12 +78,27 @@ func (s *Swarm) disconnect(c *conn) {
 	c.in.close()
 	delete(s.conns, c.peer)
 	delete(s.pexDue, c.peer)
+	s.roster.left(c.peer, time.Since(c.since))
 	s.apply(exchange.PeerLeft{Peer: c.peer})
 }
 
 func (e peerEvent) handle(s *Swarm) {
-	if s.conns[e.c.peer] == e.c {
-		s.apply(e.ev)
+	if s.conns[e.c.peer] != e.c {
+		return
+	}
+	if r, ok := e.ev.(exchange.RejectReceived); ok {
+		e.c.in.drop(r.Piece)
+	}
+	s.apply(e.ev)
+}
+
+func (e blockIn) handle(s *Swarm) {
+	// What came for a request that was taken back must not count for a later
+	// one of the same piece.
+	if s.conns[e.c.peer] == e.c && e.a != nil && e.c.in.wanted(e.a) {
+		s.apply(e.block)
+	} else {
+		s.apply(exchange.BlockUnwanted{Length: e.block.Length})
 	}
 }
 
@@ -91,7 +110,15 @@ func (e peersFound) handle(s *Swarm) {
 	s.dial(now)
 }
 
-func (e dialDone) handle(s *Swarm) { s.roster.dialled(e.id, e.ok, time.Now()) }
+func (e peersNamed) handle(s *Swarm) {
+	now := time.Now()
+	for _, p := range e.peers {
+		s.roster.hint(p, now)
+	}
+	s.dial(now)
+}
+
+func (e dialDone) handle(s *Swarm) { s.roster.dialled(e.id, time.Now()) }
 
 func (e pieceStored) handle(s *Swarm) { s.apply(exchange.PieceStored{Piece: e.piece}) }
 

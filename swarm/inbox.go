@@ -3,8 +3,9 @@ package swarm
 import "sync"
 
 // inbox holds the buffers of the pieces that are asked of one peer. The event
-// loop adds and takes them; the reader fills them. A buffer belongs to one of
-// them at a time: while the reader fills it, it is only marked as dropped.
+// loop adds and takes them; the reader fills them from front to back, and
+// never writes what it has filled again: what was verified stays as it was.
+// While the reader fills a buffer, it is only marked as dropped.
 type inbox struct {
 	mu     sync.Mutex
 	pieces map[int]*arriving
@@ -13,28 +14,33 @@ type inbox struct {
 
 type arriving struct {
 	buf     []byte
+	filled  int // bytes that have come, or are coming
 	filling bool
-	dropped bool
+	dropped bool // by the event loop: what comes is not wanted any more
 }
 
 // expect makes room for a piece.
 func (b *inbox) expect(piece, size int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if a := b.pieces[piece]; a != nil {
+		b.release(piece, a)
+	}
 	b.pieces[piece] = &arriving{buf: b.pool.get(size)}
 }
 
 // begin returns the part of a piece's buffer where a block belongs, or nil
-// where the piece is not expected or the block does not fit. The caller
-// calls end with the same piece when it has filled it.
+// where the piece is not expected or the block is not the next of it. The
+// caller calls end when it has filled that part.
 func (b *inbox) begin(piece, begin, length int) (p []byte, a *arriving) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a = b.pieces[piece]
-	if a == nil || begin+length > len(a.buf) {
+	if a == nil || begin != a.filled || length > len(a.buf)-begin {
 		return nil, nil
 	}
 	a.filling = true
+	a.filled += length
 	return a.buf[begin : begin+length], a
 }
 
@@ -46,6 +52,13 @@ func (b *inbox) end(a *arriving) {
 	if a.dropped {
 		b.pool.put(a.buf)
 	}
+}
+
+// wanted reports whether what came for a still counts.
+func (b *inbox) wanted(a *arriving) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !a.dropped
 }
 
 // drop forgets a piece and its buffer.
@@ -68,11 +81,10 @@ func (b *inbox) close() {
 
 func (b *inbox) release(piece int, a *arriving) {
 	delete(b.pieces, piece)
-	if a.filling {
-		a.dropped = true
-		return
+	a.dropped = true
+	if !a.filling {
+		b.pool.put(a.buf)
 	}
-	b.pool.put(a.buf)
 }
 
 // take hands a whole piece's buffer over.

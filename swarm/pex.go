@@ -23,7 +23,7 @@ func (c *conn) receivePEX(body []byte) error {
 	for _, p := range named {
 		peers = append(peers, Peer{ID: shoal.NodeID(p.ID), Addrs: p.Addrs})
 	}
-	c.swarm.post(peersFound{peers})
+	c.swarm.post(peersNamed{peers})
 	return nil
 }
 
@@ -36,8 +36,8 @@ func (s *Swarm) sendPEX(now time.Time) {
 		s.pexDue[c.peer] = now.Add(pexInterval)
 		var others []wire.PEXPeer
 		for id := range s.conns {
-			if k := s.roster.known[id]; id != c.peer && k != nil && len(k.Addrs) > 0 && len(others) < wire.MaxPEXPeers {
-				others = append(others, wire.PEXPeer{ID: string(id), Addrs: k.Addrs})
+			if addrs := s.addrsOf(id); id != c.peer && len(addrs) > 0 && len(others) < wire.MaxPEXPeers {
+				others = append(others, wire.PEXPeer{ID: string(id), Addrs: addrs})
 			}
 		}
 		if len(others) == 0 {
@@ -50,4 +50,13 @@ func (s *Swarm) sendPEX(now time.Time) {
 		}
 		c.out.put(func(b []byte) []byte { return wire.AppendExtended(b, c.hello.PEX, body) })
 	}
+}
+
+// addrsOf is where a connected peer can be dialled: what we were told, or else
+// what it says itself.
+func (s *Swarm) addrsOf(id shoal.NodeID) []string {
+	if k := s.roster.known[id]; k != nil && len(k.Addrs) > 0 {
+		return k.Addrs
+	}
+	return s.hub.host.PeerAddrs(id)
 }

@@ -9,6 +9,7 @@ import (
 // Bounds on whom a swarm knows and talks to.
 const (
 	maxKnown   = 2000 // peers remembered
+	maxHints   = 1000 // peers remembered beyond which no more are taken from peers
 	maxPeers   = 64   // connections that this side opens up to
 	maxInbound = 160  // connections beyond which new ones are refused
 	maxDials   = 16   // dials under way
@@ -19,10 +20,11 @@ const (
 	maxRetry      = time.Minute
 	quarantine    = 10 * time.Minute // after corrupt data or a broken protocol
 	stallPause    = time.Minute      // after a stall
-	politeness    = 300 * time.Millisecond
+	politeness    = 150 * time.Millisecond
 	dialTimeout   = 10 * time.Second
 	maxPeerAddrs  = 16
-	rosterRefresh = 250 * time.Millisecond // how often the loop plans dials
+	rosterRefresh = 100 * time.Millisecond // how often the loop plans dials
+	settled       = 10 * time.Second       // a connection that lasts so long was worth its dial
 )
 
 // roster is who may be in the swarm: it decides whom to dial when. It does no
@@ -36,13 +38,21 @@ type roster struct {
 type contact struct {
 	Peer
 	next     time.Time // not dialled before this
-	failures int
+	failures int       // dials since a connection that lasted
 	dialling bool
 	banned   time.Time // not talked to before this
 }
 
 func newRoster(self shoal.NodeID) *roster {
 	return &roster{self: self, known: make(map[shoal.NodeID]*contact)}
+}
+
+// hint learns of a peer from another one, which may be wrong: it changes
+// nothing that is known, and leaves room for those that are added.
+func (r *roster) hint(p Peer, now time.Time) {
+	if k := r.known[p.ID]; k == nil && len(r.known) < maxHints || k != nil && len(k.Addrs) == 0 {
+		r.add(p, now)
+	}
 }
 
 // add learns of a peer, or of its new addresses.
@@ -64,7 +74,7 @@ func (r *roster) add(p Peer, now time.Time) {
 	k := &contact{Peer: p, next: now}
 	// Both sides learn of each other at about the same time. One waits, so
 	// that there is seldom a second connection to be closed again.
-	if r.self > p.ID {
+	if r.self > p.ID && !p.Seed {
 		k.next = now.Add(politeness)
 	}
 	r.known[p.ID] = k
@@ -95,18 +105,21 @@ func (r *roster) plan(now time.Time, connected func(shoal.NodeID) bool, connecti
 	return out
 }
 
-// dialled notes how a dial ended.
-func (r *roster) dialled(id shoal.NodeID, ok bool, now time.Time) {
+// dialled notes that a dial has ended, well or not: a peer may also refuse
+// the connection once it is made.
+func (r *roster) dialled(id shoal.NodeID, now time.Time) {
 	k := r.known[id]
 	r.dials--
 	k.dialling = false
-	if ok {
-		k.failures = 0
-		k.next = now.Add(firstRetry)
-		return
-	}
 	k.next = now.Add(min(firstRetry<<k.failures, maxRetry))
 	k.failures = min(k.failures+1, 10)
+}
+
+// left notes that a connection to a peer has ended.
+func (r *roster) left(id shoal.NodeID, after time.Duration) {
+	if k := r.known[id]; k != nil && after >= settled {
+		k.failures = 0
+	}
 }
 
 // ban keeps a peer away for a while.

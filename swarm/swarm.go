@@ -111,8 +111,8 @@ func (s *Swarm) Leave() {
 // run is the event loop: it alone owns the state.
 func (s *Swarm) run() {
 	defer close(s.done)
+	defer s.hub.remove(s) // the store may be used again
 	defer s.wg.Wait()
-	defer s.hub.remove(s)
 	tick := time.NewTicker(exchange.TickInterval)
 	defer tick.Stop()
 	for {
@@ -169,7 +169,7 @@ func (s *Swarm) dial(now time.Time) {
 			} else {
 				s.greet(st, bufio.NewReaderSize(st, readBuffer))
 			}
-			s.post(dialDone{p.ID, err == nil})
+			s.post(dialDone{p.ID})
 		})
 	}
 }

@@ -70,11 +70,21 @@ func (st *memory) WritePiece(piece int, data []byte) error {
 }
 
 func (st *memory) bytes() []byte {
+	st.mu.Lock()
+	defer st.mu.Unlock()
 	var out []byte
 	for i := range st.m.NumPieces() {
 		out = append(out, st.pieces[i]...)
 	}
 	return out
+}
+
+// check compares what is stored with the content.
+func (st *memory) check(tb testing.TB, data []byte) {
+	tb.Helper()
+	if !bytes.Equal(st.bytes(), data) {
+		tb.Error("data differs")
+	}
 }
 
 // content makes a file of n random bytes and its manifest.
@@ -102,23 +112,30 @@ type member struct {
 	peer Peer
 }
 
-func newMember(tb testing.TB, name string, cfg Config) member {
+func testLog(tb testing.TB) *slog.Logger {
+	return slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
+}
+
+func newTestHost(tb testing.TB) *transport.Host {
 	tb.Helper()
 	key, err := transport.GenerateKey()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	host, err := transport.New(transport.Config{Key: key, Listen: "127.0.0.1:0", Log: log})
+	host, err := transport.New(transport.Config{Key: key, Listen: "127.0.0.1:0", Log: testLog(tb)})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	cfg.Name, cfg.Log = name, log
+	tb.Cleanup(func() { host.Close() })
+	return host
+}
+
+func newMember(tb testing.TB, name string, cfg Config) member {
+	tb.Helper()
+	host := newTestHost(tb)
+	cfg.Name, cfg.Log = name, testLog(tb)
 	h := NewHub(host, cfg)
-	tb.Cleanup(func() {
-		h.Close()
-		host.Close()
-	})
+	tb.Cleanup(h.Close)
 	return member{h, Peer{ID: host.ID(), Name: name, Addrs: host.Addrs()}}
 }
 

@@ -22,8 +22,25 @@ func (t *Tracker) announce(ctx context.Context, a *api.Announce) (api.Reply, err
 	reply, ok := t.nodes.Collect(ticket)
 	if ok {
 		reply.SubTasks = t.tasks.Orders(a.Node.ID)
+		t.addPeers(&reply, a.Node.ID)
 	}
 	return reply, nil
+}
+
+// addPeers adds the peers for what the node is ordered to fetch: it need not
+// announce that it has begun before it can.
+func (t *Tracker) addPeers(reply *api.Reply, node shoal.NodeID) {
+	for _, o := range reply.SubTasks {
+		if o.Cancel || reply.Peers[o.Content] != nil {
+			continue
+		}
+		if peers := t.nodes.Preview(node, o.Content); peers != nil {
+			if reply.Peers == nil {
+				reply.Peers = make(map[shoal.ContentID][]api.Peer)
+			}
+			reply.Peers[o.Content] = peers
+		}
+	}
 }
 
 // takeIn does all of an announce but the waiting. What it confirms is durable.

@@ -147,7 +147,10 @@ func (u *unit) opened(m *shoal.Manifest, c store.Content) {
 func (u *unit) joined(s Session) {
 	u.mu.Lock()
 	u.session, u.err = s, nil
+	early := u.early
+	u.early = nil
 	u.mu.Unlock()
+	s.AddPeers(early)
 	u.lib.cfg.Changed()
 }
 

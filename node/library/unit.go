@@ -35,6 +35,7 @@ type unit struct {
 	at       string          // content's Path
 	inPlace  bool            // content's InPlace
 	session  Session         // nil while it is in no swarm
+	early    []swarm.Peer    // told of before there was a session
 	sent     int64           // payload bytes of earlier sessions
 	err      error           // why the goroutine ended; nil while it runs
 	rec      record          // counters: of earlier sessions
@@ -181,6 +182,9 @@ func (u *unit) save() {
 func (u *unit) addPeers(ps []swarm.Peer) {
 	u.mu.Lock()
 	s := u.session
+	if s == nil {
+		u.early = ps // they may come with the order to fetch, before there is a swarm
+	}
 	u.mu.Unlock()
 	if s != nil {
 		s.AddPeers(ps)

@@ -47,8 +47,8 @@ type (
 		Peer  shoal.NodeID
 		Piece int
 	}
-	// DropPeer: close the connection for a fault of the peer's. The peer is
-	// gone from the state already.
+	// DropPeer: close the connection, if there is one, for a fault of the peer's.
+	// The peer is gone from the state already.
 	DropPeer struct {
 		Peer  shoal.NodeID
 		Fault Fault

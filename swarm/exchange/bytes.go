@@ -1,5 +1,7 @@
 package exchange
 
+import "time"
+
 // Bytes counts payload bytes received. Cross is a part of Origin + Peers;
 // Wasted came twice or was corrupt, and is in no other field.
 type Bytes struct{ Origin, Peers, Cross, Wasted int64 }
@@ -23,3 +25,5 @@ func (b *Bytes) waste(c class, n int) {
 	b.add(c, -n)
 	b.Wasted += int64(n)
 }
+
+func (e BlockUnwanted) apply(s *State, _ time.Time) { s.bytes.Wasted += int64(e.Length) }

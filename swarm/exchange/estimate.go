@@ -36,7 +36,10 @@ type path struct {
 
 const (
 	// sampleTime is how long a rate sample lasts, and a round trip at least.
-	sampleTime = 100 * time.Millisecond
+	sampleTime = 25 * time.Millisecond
+	// leastRTT stands for the time that both ends take to react where the path
+	// itself takes less. What it adds to a queue is sent in that time.
+	leastRTT = 5 * time.Millisecond
 	// growth is the factor between two rates that says that a path is not full,
 	// and flatRounds how many samples without it say that it is.
 	growth     = 1.25
@@ -80,7 +83,7 @@ func (p *path) stopped(now time.Time) {
 
 // window is how many bytes fill the path; 0 while unknown.
 func (p *path) window() int64 {
-	bdp := p.rate.value * p.minRTT.Seconds()
+	bdp := p.rate.value * max(p.minRTT, leastRTT).Seconds()
 	if p.flat < flatRounds {
 		bdp *= 2
 	}

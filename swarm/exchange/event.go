@@ -59,6 +59,9 @@ type (
 		Peer                 shoal.NodeID
 		Piece, Begin, Length int
 	}
+	// BlockUnwanted: Length bytes came in that no request waits for, most likely
+	// since they crossed with a cancel.
+	BlockUnwanted struct{ Length int }
 	// RejectReceived: the peer will not answer a request.
 	RejectReceived struct {
 		Peer  shoal.NodeID

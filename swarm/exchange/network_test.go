@@ -17,6 +17,7 @@ type network struct {
 	now    time.Time
 	queue  eventQueue
 	seq    int
+	events int
 	nodes  map[shoal.NodeID]*simNode
 	order  []*simNode
 	pieces int
@@ -122,6 +123,9 @@ func (n *network) handle(node *simNode, ev Event) {
 	}
 	for _, a := range append([]Action(nil), node.state.Handle(n.now, ev)...) {
 		n.carryOut(node, a)
+	}
+	if n.events++; n.events%997 == 0 {
+		checkInvariants(n.tb, node.state)
 	}
 }
 

@@ -178,6 +178,7 @@ func (e PieceCorrupt) apply(s *State, now time.Time) {
 		s.drop(p, Corrupt, now)
 		return
 	}
+	s.do(DropPeer{Peer: e.Peer, Fault: Corrupt}) // leaving does not save it
 	s.requestAll(now)
 }
 

@@ -170,6 +170,20 @@ func (h *Host) Open(ctx context.Context, id shoal.NodeID, addrs []string, proto 
 	return newStream(s, true), nil
 }
 
+// PeerAddrs lists the multiaddrs, without /p2p, that a connected peer says it
+// can be dialled on, and those it was dialled on.
+func (h *Host) PeerAddrs(id shoal.NodeID) []string {
+	pid, err := peer.Decode(string(id))
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, a := range h.host.Peerstore().Addrs(pid) {
+		out = append(out, a.String())
+	}
+	return out
+}
+
 // Disconnect closes all connections to a peer.
 func (h *Host) Disconnect(id shoal.NodeID) {
 	if pid, err := peer.Decode(string(id)); err == nil {

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"net"
+	"slices"
 	"sync"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -41,6 +42,9 @@ func (b *Backlog) Wait(ctx context.Context, most int) {
 	select {
 	case <-w.done:
 	case <-ctx.Done():
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.waiters = slices.DeleteFunc(b.waiters, func(x waiter) bool { return x.done == w.done })
 	}
 }
 

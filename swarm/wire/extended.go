@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/anacrolix/torrent/bencode"
 
@@ -91,10 +92,24 @@ type pexDict struct {
 	Added []PEXPeer `bencode:"added"`
 }
 
-// EncodePEX returns the body of a peer exchange message of at most
-// [MaxPEXPeers] peers.
+// EncodePEX returns the body of a peer exchange message. It leaves out what
+// [DecodePEX] would refuse, and the last peers where all don't fit.
 func EncodePEX(peers []PEXPeer) ([]byte, error) {
-	return bencode.Marshal(pexDict{Added: peers[:min(len(peers), MaxPEXPeers)]})
+	var d pexDict
+	room := maxExtended - len("d5:addedlee")
+	for _, p := range peers[:min(len(peers), MaxPEXPeers)] {
+		p.Addrs = slices.DeleteFunc(slices.Clone(p.Addrs), func(a string) bool { return len(a) > maxAddr })
+		p.Addrs = p.Addrs[:min(len(p.Addrs), maxAddrs)]
+		b, err := bencode.Marshal(p)
+		if err != nil {
+			return nil, err
+		}
+		if room -= len(b); room < 0 {
+			break
+		}
+		d.Added = append(d.Added, p)
+	}
+	return bencode.Marshal(d)
 }
 
 // DecodePEX reads the body of a peer exchange message. The addresses are not

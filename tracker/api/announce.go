@@ -24,7 +24,7 @@ type Reply struct {
 	Cursor   uint64                     `json:"cursor"`
 	Interval float64                    `json:"interval"`            // seconds until the next announce at the latest
 	Resync   bool                       `json:"resync,omitempty"`    // the tracker does not know this session: announce in full
-	Peers    map[shoal.ContentID][]Peer `json:"peers,omitempty"`     // for the contents the node fetches that have new ones, nearest first; not always all there are
+	Peers    map[shoal.ContentID][]Peer `json:"peers,omitempty"`     // for the contents the node fetches that have new ones, and those it is ordered to fetch, nearest first; not always all there are
 	SubTasks []SubTaskOrder             `json:"sub_tasks,omitempty"` // all that are open
 }
 

@@ -124,6 +124,23 @@ func (n *node) tell(id shoal.ContentID) {
 	n.news[id] = n.version
 }
 
+// Preview is a handout for a content that the node has not begun to fetch, so
+// that an order to do so comes with its peers. It is not recorded. It is nil
+// where nobody has the content, or the node is not alive.
+func (r *Registry) Preview(id shoal.NodeID, content shoal.ContentID) []api.Peer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n, s := r.nodes[id], r.swarms[content]
+	if n == nil || !n.alive || s == nil {
+		return nil
+	}
+	var list []api.Peer
+	for _, p := range s.handout(n, r) {
+		list = append(list, p.peer(p.holdings[content].role))
+	}
+	return list
+}
+
 // peers makes n's handout for a content and records it.
 func (r *Registry) peers(n *node, id shoal.ContentID) []api.Peer {
 	s, h := r.swarms[id], n.holdings[id]

@@ -110,7 +110,7 @@ func (w *world) node(name string, rate shoal.Rate, args ...string) *cluster.Node
 	return n
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func must(t *testing.T, err error) {
 }
 
 // randomFile makes a file of n bytes that depend on the seed only.
-func randomFile(t *testing.T, path string, n shoal.Size, seed uint64) {
+func randomFile(t testing.TB, path string, n shoal.Size, seed uint64) {
 	t.Helper()
 	f, err := os.Create(path)
 	must(t, err)
