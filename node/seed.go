@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,9 +38,23 @@ func (n *Node) postSeed(w http.ResponseWriter, r *http.Request) {
 		n.log.Warn("seeding failed", "path", req.Path, "err", err)
 		events.send(api.SeedEvent{Error: err.Error()})
 	default:
+		n.tellTracker(r.Context(), m.ID())
 		events.send(api.SeedEvent{Hashed: m.Size(), Total: m.Size(), Done: &api.Seeded{
 			Content: m.ID(), Name: m.Name(), Size: m.Size(), Pieces: m.NumPieces(), PieceLength: m.PieceLength(),
 		}})
+	}
+}
+
+// tellTime bounds how long a seed waits for the tracker to know its origin.
+const tellTime = 5 * time.Second
+
+// tellTracker waits until the tracker knows that the content is here, so that a
+// task created next finds its origin. The content is served in any case.
+func (n *Node) tellTracker(ctx context.Context, id shoal.ContentID) {
+	ctx, cancel := context.WithTimeout(ctx, tellTime)
+	defer cancel()
+	if err := n.announcer.Flush(ctx); err != nil {
+		n.log.Warn("the tracker does not know yet that the content is here", "content", id, "err", err)
 	}
 }
 

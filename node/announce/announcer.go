@@ -70,8 +70,9 @@ type Announcer struct {
 	asked   time.Time     // Run's: when it last asked for all peers again
 	hold    time.Duration // Run's: how long to have an announce held
 
-	mu     sync.Mutex
-	status Status
+	mu      sync.Mutex
+	status  Status
+	flushes []chan struct{} // closed once all that there is to tell has been told
 }
 
 // New makes the loop for one start of a node.
@@ -91,6 +92,44 @@ func (a *Announcer) Wake() {
 	case a.wake <- struct{}{}:
 	default:
 	}
+}
+
+// Flush waits until the tracker has been told all that the node had to tell
+// when Flush was called, or until ctx ends; the error is ctx's.
+func (a *Announcer) Flush(ctx context.Context) error {
+	told := make(chan struct{})
+	a.mu.Lock()
+	a.flushes = append(a.flushes, told)
+	a.mu.Unlock()
+	a.Wake()
+	select {
+	case <-told:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// settleFlushes ends those that waited before snapshot was taken, where it is
+// all told.
+func (a *Announcer) settleFlushes(waiting []chan struct{}, snapshot Snapshot) {
+	if _, u := a.ledger.delta(snapshot); u == nothing {
+		for _, told := range waiting {
+			close(told)
+		}
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.flushes = append(waiting, a.flushes...)
+}
+
+func (a *Announcer) takeFlushes() []chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	waiting := a.flushes
+	a.flushes = nil
+	return waiting
 }
 
 // Status may be called at any time.
@@ -124,9 +163,15 @@ func (a *Announcer) Run(ctx context.Context) {
 // round is one announce and its reply.
 func (a *Announcer) round(ctx context.Context) error {
 	a.drain()
+	waiting := a.takeFlushes()
 	snapshot := a.local.Snapshot()
 	a.ledger.forget(snapshot)
 	msg, urgency := a.ledger.delta(snapshot)
+	if urgency == nothing {
+		a.settleFlushes(waiting, snapshot) // before an announce that may be held
+	} else {
+		defer func() { a.settleFlushes(waiting, snapshot) }()
+	}
 	a.address(&msg)
 	if snapshot.Lonely && time.Since(a.asked) >= askAgain {
 		a.asked = time.Now()

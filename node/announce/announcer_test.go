@@ -291,3 +291,41 @@ func TestNoSpin(t *testing.T) {
 		})
 	}
 }
+
+// Flush returns when the news it waits for has been acknowledged: not while
+// the tracker is away, and not with an earlier announce's answer.
+func TestFlushWaitsForAcknowledgement(t *testing.T) {
+	run(t, func(t *testing.T, node *fakeNode, tr *fakeTracker, a *Announcer) {
+		away := true
+		var mu sync.Mutex
+		tr.respond = func(int) (*api.Reply, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if away {
+				return nil, shoal.ErrUnavailable
+			}
+			return nil, nil
+		}
+		stop := start(t, a)
+		defer stop()
+		node.set(Snapshot{Node: self, Holdings: []api.Holding{{Content: shoal.ContentID{1}, Role: api.Origin}}})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := a.Flush(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("without a tracker: %v", err)
+		}
+		mu.Lock()
+		away = false
+		mu.Unlock()
+		if err := a.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		told := slices.ContainsFunc(tr.log(), func(g arrival) bool { return len(g.msg.Holdings) == 1 })
+		if !told {
+			t.Error("flushed, but the holding was never told")
+		}
+		if err := a.Flush(t.Context()); err != nil { // nothing to tell: an announce is held, Flush is not
+			t.Fatal(err)
+		}
+	})
+}
