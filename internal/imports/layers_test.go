@@ -1,0 +1,173 @@
+package imports
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// layer says which of the module's packages those within a prefix may import
+// besides each other. The longest prefix that a package is within counts. Only
+// what is linked into programs is meant: tests may reach further, as a node's
+// tests do that run a real tracker.
+type layer struct {
+	prefix string
+	may    []string
+	why    string
+}
+
+// layers is the direction of imports, from the bottom to the top.
+var layers = []layer{
+	{".", nil,
+		"the nouns are what all packages share: they import nothing of ours, so that everything else can import them"},
+	{"swarm/wire", []string{"."},
+		"the protocol is a format: it can be read, fuzzed and reused without the engine"},
+	{"swarm/picker", []string{"."},
+		"piece choice is pure: a simulator drives it without any network"},
+	{"swarm/exchange", []string{".", "swarm/picker"},
+		"decisions are pure: they know events and actions, not the bytes or connections that carry them"},
+	{"swarm/transport", []string{"."},
+		"connections are below contents: they know peers and streams, not what is said on them"},
+	{"swarm", []string{"."},
+		"a swarm knows no tracker, disk or HTTP: it declares the interfaces it needs and node supplies them"},
+	{"fallback", []string{"."},
+		"upstreams and swarms are two ways to get a piece; node chooses, so neither knows the other"},
+	{"netprobe", []string{"."},
+		"where an address is and how good a path is serves nodes and trackers alike, so it depends on neither"},
+
+	{"tracker/api", []string{"."},
+		"messages are shared by both sides, which otherwise don't know each other"},
+	{"tracker/registry", []string{".", "tracker/api", "tracker/internal"},
+		"soft state is rebuilt from announces alone: it must not reach for the database or the tasks"},
+	{"tracker/tasks", []string{".", "tracker/api", "tracker/internal"},
+		"what becomes of a task follows from reports: it must not reach for the database or the registry"},
+	{"tracker", []string{".", "netprobe"},
+		"the tracker imports neither node nor swarm: it would run the swarm's code for nothing but its types"},
+
+	{"node/api", []string{".", "tracker/api"},
+		"a client of a node must not link the node"},
+	{"node/journal", []string{"."},
+		"records on disk are JSON of any type to it"},
+	{"node/store", []string{"."},
+		"pieces on disk know nobody who fetches or serves them"},
+	{"node/announce", []string{".", "tracker/api"},
+		"the talk with the tracker goes through a small interface, so that it can be tested without a node"},
+	{"node", []string{".", "swarm", "fallback", "netprobe", "tracker/api", "internal/version"},
+		"of the tracker, a node knows the messages and their client only: it runs without one"},
+
+	{"cmd", []string{".", "node", "tracker", "internal/version"},
+		"commands are thin: what they need beyond wiring belongs in node or tracker"},
+
+	{"internal", nil,
+		"small helpers may be used from anywhere, so they use nothing of ours"},
+	{"internal/lab", []string{".", "node/api", "tracker/api"},
+		"the lab runs built binaries and knows them by their command line and HTTP, as an operator does"},
+}
+
+func layerOf(name string) *layer {
+	var best *layer
+	for i, l := range layers {
+		if within(name, l.prefix) && (best == nil || len(l.prefix) > len(best.prefix)) {
+			best = &layers[i]
+		}
+	}
+	return best
+}
+
+// Imports go downward only.
+func TestDirection(t *testing.T) {
+	for _, p := range packages(t) {
+		l := layerOf(p.name)
+		if l == nil {
+			t.Errorf("%s has no place in the layout: the top-level names are fixed (docs/architecture.md); add it to layers with a reason if it must be", p.name)
+			continue
+		}
+		for _, f := range p.files {
+			for _, imported := range f.imports {
+				name, ok := ours(imported)
+				if ok && !within(name, l.prefix) && !withinAny(name, l.may) {
+					t.Errorf("%s imports %s: %s", f.name, imported, l.why)
+				}
+			}
+		}
+	}
+}
+
+// ban keeps packages out of those within the prefixes.
+type ban struct {
+	in      []string // none: all packages
+	imports []string // import paths; with /... at the end also all below
+	why     string
+}
+
+func matches(importPath, pattern string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return within(importPath, prefix)
+	}
+	return importPath == pattern
+}
+
+var bans = []ban{
+	{[]string{"swarm"}, []string{"net/http", "os", "database/sql"},
+		"a swarm knows no HTTP, disk or database: node has them and supplies what is needed"},
+	{pure, []string{"bufio", "context", "io", "log/slog", "net", "net/http", "os", "os/exec", "syscall", "golang.org/x/sys/unix", "database/sql"},
+		"a pure package does no I/O: events or calls go in, decisions come out"},
+	{[]string{"swarm/wire"}, []string{"net", "time", "context"},
+		"a format has no addresses, clocks or deadlines: whoever owns the connection sets them"},
+	{[]string{"tracker"}, []string{"github.com/libp2p/go-libp2p/..."},
+		"a tracker hands out addresses as text; it joins no swarm"},
+	{nil, []string{"C"},
+		"shoal is one static binary without cgo"},
+	{nil, []string{"log", "expvar", "net/http/pprof", "github.com/prometheus/client_golang/prometheus/promauto"},
+		"global loggers, metrics and handlers mix two nodes in one process: inject *slog.Logger, a prometheus.Registry, an http.ServeMux"},
+	{nil, []string{"math/rand"},
+		"math/rand/v2 replaces it, with a source that is passed in"},
+	{nil, []string{"github.com/pkg/errors", "golang.org/x/exp/..."},
+		"errors, fmt.Errorf with %w and the standard slices and maps replace them"},
+}
+
+func TestBans(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, b := range bans {
+			if b.in != nil && !withinAny(p.name, b.in) {
+				continue
+			}
+			for _, f := range p.files {
+				for _, imported := range f.imports {
+					if slices.ContainsFunc(b.imports, func(pattern string) bool { return matches(imported, pattern) }) {
+						t.Errorf("%s imports %s: %s", f.name, imported, b.why)
+					}
+				}
+			}
+		}
+	}
+}
+
+// A rule for a package that is no more would protect nothing, unnoticed. Those
+// for packages still to come are named here.
+func TestRulesApply(t *testing.T) {
+	coming := []string{"fallback", "netprobe"}
+	all := packages(t)
+	exists := func(prefix string) bool {
+		return slices.ContainsFunc(all, func(p pkg) bool { return within(p.name, prefix) })
+	}
+	check := func(prefixes ...string) {
+		for _, prefix := range prefixes {
+			if !exists(prefix) && !slices.Contains(coming, prefix) {
+				t.Errorf("a rule names %q, and there is no such package", prefix)
+			}
+		}
+	}
+	for _, l := range layers {
+		check(l.prefix)
+		check(l.may...)
+	}
+	for _, b := range bans {
+		check(b.in...)
+	}
+	for _, prefix := range coming {
+		if exists(prefix) {
+			t.Errorf("%q has come: take it off the list", prefix)
+		}
+	}
+}
