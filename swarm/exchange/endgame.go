@@ -4,8 +4,9 @@ import "time"
 
 // steal finds a request that waits at another peer and would be answered much
 // sooner by p, which has nothing else to be asked for. It takes the request
-// back there and returns its piece. Requests whose data has begun to arrive
-// stay where they are: what came would be wasted.
+// back there and returns its piece. A request whose data has begun to arrive
+// stays where it is, as what came would be wasted, unless the rest would take
+// far longer: nobody may dribble a piece out for ever.
 func (s *State) steal(p *peer, now time.Time) (piece int, ok bool) {
 	var (
 		victim *peer
@@ -19,10 +20,14 @@ func (s *State) steal(p *peer, now time.Time) (piece int, ok bool) {
 		var ahead int64 // bytes that q has to send until it has answered r
 		for i, r := range q.source.requests {
 			ahead += int64(r.size - r.received)
-			if r.received > 0 || !p.has.Has(r.piece) {
+			if !p.has.Has(r.piece) {
 				continue
 			}
-			if wait := q.source.eta(ahead, now.Sub(r.at)); wait > worst {
+			wait := q.source.eta(ahead, now.Sub(r.at))
+			if r.received > 0 {
+				wait = q.source.eta(ahead, 0) / 4
+			}
+			if wait > worst {
 				victim, index, worst = q, i, wait
 			}
 		}

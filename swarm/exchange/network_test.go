@@ -152,7 +152,7 @@ func (n *network) carryOut(node *simNode, a Action) {
 		n.transmit(node, n.nodes[a.Peer], a)
 	case Verify:
 		if n.nodes[a.Peer].corrupt {
-			n.after(0, func() { n.handle(node, PieceCorrupt{a.Peer, a.Piece}) })
+			n.after(0, func() { n.handle(node, PieceCorrupt(a)) })
 			return
 		}
 		n.after(0, func() { n.handle(node, PieceStored{a.Piece}) })

@@ -1,0 +1,199 @@
+package exchange
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+)
+
+func emptySet(n int) *shoal.PieceSet { return shoal.NewPieceSet(n) }
+
+// fuzzer feeds a state with events that are well-formed and otherwise
+// arbitrary, as peers may send them, and answers its actions as its owner must.
+type fuzzer struct {
+	tb      testing.TB
+	s       *State
+	now     time.Time
+	in      []byte
+	sending map[shoal.NodeID]bool // SendBlock without BlockSent
+	checks  []Verify              // without an answer
+	asked   map[shoal.NodeID][]SendRequest
+	full    int // times Completed came
+}
+
+const (
+	fuzzPieces = 20
+	fuzzLength = 48 << 10 // three blocks
+)
+
+func (f *fuzzer) byte() int {
+	if len(f.in) == 0 {
+		return 0
+	}
+	b := f.in[0]
+	f.in = f.in[1:]
+	return int(b)
+}
+
+func (f *fuzzer) set() *shoal.PieceSet {
+	s := emptySet(fuzzPieces)
+	mask := f.byte() | f.byte()<<8 | f.byte()<<16
+	for i := range fuzzPieces {
+		if mask>>i&1 != 0 {
+			s.Add(i)
+		}
+	}
+	return s
+}
+
+func (f *fuzzer) handle(ev Event) {
+	for _, a := range f.s.Handle(f.now, ev) {
+		switch a := a.(type) {
+		case SendBlock:
+			if f.sending[a.Peer] {
+				f.tb.Fatalf("two blocks at a time for %s", a.Peer)
+			}
+			if !f.s.Held().Has(a.Piece) || a.Length <= 0 || a.Begin < 0 || a.Begin+a.Length > f.s.cfg.PieceSize(a.Piece) {
+				f.tb.Fatalf("%+v", a)
+			}
+			f.sending[a.Peer] = true
+		case SendRequest:
+			if a.Length != f.s.cfg.PieceSize(a.Piece) {
+				f.tb.Fatalf("%+v", a)
+			}
+			f.asked[a.Peer] = append(f.asked[a.Peer], a)
+		case Verify:
+			f.checks = append(f.checks, a)
+		case DropPeer:
+			f.gone(a.Peer)
+		case Completed:
+			if f.full++; f.full > 1 || !f.s.Held().Full() {
+				f.tb.Fatal("completed twice, or too early")
+			}
+		}
+	}
+	checkInvariants(f.tb, f.s)
+}
+
+func (f *fuzzer) gone(p shoal.NodeID) {
+	delete(f.sending, p)
+	delete(f.asked, p)
+}
+
+func (f *fuzzer) step() {
+	p := shoal.NodeID(fmt.Sprint("p", f.byte()%5))
+	piece := f.byte() % fuzzPieces
+	size := f.s.cfg.PieceSize(piece)
+	switch f.byte() % 14 {
+	case 0:
+		f.handle(PeerJoined{Peer: p, Origin: piece%2 == 0, Cross: piece%3 == 0})
+	case 1:
+		f.gone(p)
+		f.handle(PeerLeft{Peer: p})
+	case 2:
+		f.handle(HaveReceived{p, piece})
+	case 3:
+		f.handle(BitfieldReceived{p, f.set()})
+	case 4:
+		f.handle(RequestReceived{p, piece, 0, size})
+	case 5:
+		begin := f.byte() * 97
+		f.handle(RequestReceived{p, piece, begin, 1 + f.byte()*171})
+	case 6:
+		f.handle(CancelReceived{p, piece, 0, size})
+	case 7:
+		if f.sending[p] {
+			delete(f.sending, p)
+			f.handle(BlockSent{p})
+		}
+	case 8:
+		if f.sending[p] {
+			delete(f.sending, p)
+			f.handle(ReadFailed{p, piece})
+		}
+	case 9: // what it was asked for, in order
+		for range 1 + f.byte()%3 {
+			if r := f.asked[p]; len(r) > 0 {
+				size := r[0].Length
+				for begin := 0; begin < size; begin += 16 << 10 {
+					f.handle(BlockReceived{p, r[0].Piece, begin, min(16<<10, size-begin)})
+				}
+				if len(f.asked[p]) > 0 {
+					f.asked[p] = f.asked[p][1:]
+				}
+			}
+		}
+	case 10: // anything
+		begin := f.byte() * 193 % size
+		f.handle(BlockReceived{p, piece, begin, 1 + f.byte()*191%(size-begin)})
+	case 11:
+		f.handle(RejectReceived{p, piece})
+	case 12:
+		if len(f.checks) > 0 {
+			v := f.checks[0]
+			f.checks = f.checks[1:]
+			if f.byte()%4 == 0 {
+				f.handle(PieceCorrupt(v))
+			} else {
+				f.handle(PieceStored{v.Piece})
+			}
+		}
+	case 13:
+		step, n := time.Duration(f.byte()*f.byte())*time.Millisecond, 1
+		if piece%2 == 0 {
+			n = 30 // long enough to run out of patience
+		}
+		for range n {
+			f.now = f.now.Add(step)
+			f.handle(Tick{})
+		}
+	}
+}
+
+// Whatever peers say in whatever order, nothing panics, the books are right
+// after every event, and nothing is left on them when all peers have gone.
+func FuzzState(f *testing.F) {
+	for seed := range uint64(24) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		in := make([]byte, 1500)
+		for i := range in {
+			in[i] = byte(rng.Uint32())
+		}
+		f.Add(byte(seed), in)
+	}
+	f.Fuzz(func(t *testing.T, kind byte, in []byte) {
+		held := emptySet(fuzzPieces)
+		switch kind % 3 {
+		case 1, 2:
+			held = shoal.FullPieceSet(fuzzPieces)
+		}
+		z := &fuzzer{
+			tb: t, now: time.Unix(1, 0), in: in, sending: make(map[shoal.NodeID]bool), asked: make(map[shoal.NodeID][]SendRequest),
+			s: New(Config{
+				Held: held, PieceLength: fuzzLength, Origin: kind%3 == 2, Rand: rand.New(rand.NewPCG(uint64(kind), 0)),
+				PieceSize: func(piece int) int {
+					if piece == fuzzPieces-1 {
+						return 5000
+					}
+					return fuzzLength
+				},
+			}),
+		}
+		for len(z.in) > 0 && !t.Failed() {
+			z.step()
+		}
+		for _, v := range z.checks {
+			z.handle(PieceStored{v.Piece})
+		}
+		for i := range 5 {
+			z.handle(PeerLeft{shoal.NodeID(fmt.Sprint("p", i))})
+		}
+		if z.s.outstanding != 0 || z.s.slots != 0 || len(z.s.verifying) != 0 || z.s.Peers() != 0 {
+			t.Errorf("left: %d bytes outstanding, %d slots, %d being verified, %d peers",
+				z.s.outstanding, z.s.slots, len(z.s.verifying), z.s.Peers())
+		}
+	})
+}

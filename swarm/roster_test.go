@@ -1,0 +1,163 @@
+package swarm
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+)
+
+var start = time.Unix(1000, 0)
+
+func nobody(shoal.NodeID) bool { return false }
+
+func contactOf(id string) Peer {
+	return Peer{ID: shoal.NodeID(id), Addrs: []string{"/ip4/198.18.0.1/tcp/1"}}
+}
+
+func dialled(r *roster, now time.Time, connections int) []string {
+	var ids []string
+	for _, p := range r.plan(now, nobody, connections) {
+		ids = append(ids, string(p.ID))
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func TestRosterBacksOff(t *testing.T) {
+	r := newRoster("a")
+	r.add(contactOf("b"), start)
+	now := start
+	// Dials that end in nothing, or in a connection that is closed at once.
+	for _, pause := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60, 60} {
+		if got := dialled(r, now, 0); !slices.Equal(got, []string{"b"}) {
+			t.Fatalf("dials %v", got)
+		}
+		if got := dialled(r, now, 0); got != nil {
+			t.Fatalf("dialled twice at a time: %v", got)
+		}
+		r.dialled("b", now)
+		r.left("b", settled-1)
+		if got := dialled(r, now.Add(pause*time.Second-1), 0); got != nil {
+			t.Fatalf("dialled again before %d s", pause)
+		}
+		now = now.Add(pause * time.Second)
+	}
+	r.left("b", settled)
+	for _, pause := range []time.Duration{0, 1} {
+		if got := dialled(r, now.Add(pause*time.Second), 0); len(got) != 1 {
+			t.Errorf("not dialled %d s after a connection that lasted", pause)
+		}
+		r.dialled("b", now)
+	}
+	r.left("unknown", time.Hour)
+}
+
+func TestRosterPoliteness(t *testing.T) {
+	for _, tt := range []struct {
+		self string
+		seed bool // b will not dial
+		wait time.Duration
+	}{{"a", false, 0}, {"c", false, politeness}, {"c", true, 0}} {
+		r := newRoster(shoal.NodeID(tt.self))
+		b := contactOf("b")
+		b.Seed = tt.seed
+		r.add(b, start)
+		if tt.wait > 0 && dialled(r, start.Add(tt.wait-1), 0) != nil {
+			t.Errorf("%s dials b before it had its chance", tt.self)
+		}
+		if len(dialled(r, start.Add(tt.wait), 0)) != 1 {
+			t.Errorf("%s does not dial b", tt.self)
+		}
+	}
+}
+
+func TestRosterBounds(t *testing.T) {
+	r := newRoster("self")
+	r.add(contactOf("self"), start)
+	r.add(Peer{ID: "unreachable"}, start)
+	for i := range maxKnown + 10 {
+		r.add(contactOf(fmt.Sprintf("z%04d", i)), start)
+	}
+	if len(r.known) != maxKnown {
+		t.Errorf("%d known", len(r.known))
+	}
+	if got := len(dialled(r, start, maxPeers)); got != 0 {
+		t.Errorf("%d dials with all the connections there may be", got)
+	}
+	if got := len(dialled(r, start, maxPeers-3)); got != 3 {
+		t.Errorf("%d dials with 3 connections to make", got)
+	}
+	if got := len(dialled(r, start, 0)); got != maxDials-3 {
+		t.Errorf("%d more dials", got)
+	}
+	for id, k := range r.known {
+		if k.dialling && (id == "self" || id == "unreachable") {
+			t.Errorf("dials %s", id)
+		}
+	}
+	r.plan(start, func(id shoal.NodeID) bool { t.Errorf("asks for %s with all dials under way", id); return false }, 0)
+
+	r = newRoster("self")
+	r.add(contactOf("b"), start)
+	if r.plan(start, func(id shoal.NodeID) bool { return id == "b" }, 1) != nil {
+		t.Error("dials a peer that is connected")
+	}
+	p := contactOf("many")
+	p.Addrs = slices.Repeat(p.Addrs, 2*maxPeerAddrs)
+	r.add(p, start)
+	if n := len(r.known["many"].Addrs); n != maxPeerAddrs {
+		t.Errorf("%d addresses", n)
+	}
+}
+
+func TestRosterBans(t *testing.T) {
+	r := newRoster("a")
+	r.add(contactOf("b"), start)
+	until := start.Add(quarantine)
+	r.ban("b", until)
+	r.ban("inbound", until) // was never added
+	for id, want := range map[shoal.NodeID]bool{"b": true, "inbound": true, "c": false} {
+		if r.bannedAt(id, until.Add(-1)) != want || r.bannedAt(id, until) {
+			t.Errorf("%s: ban is wrong", id)
+		}
+	}
+	r.add(contactOf("inbound"), start)
+	if dialled(r, until.Add(-1), 0) != nil {
+		t.Error("dials a banned peer")
+	}
+	if got := dialled(r, until, 0); len(got) != 2 {
+		t.Errorf("dials %v after the ban", got)
+	}
+}
+
+// What a peer says of another changes nothing that is known, and can't take
+// the place of what the caller adds.
+func TestRosterHints(t *testing.T) {
+	r := newRoster("a")
+	known := contactOf("b")
+	known.Name = "edge"
+	r.add(known, start)
+	wrong := Peer{ID: "b", Addrs: []string{"/ip4/198.18.0.99/tcp/9"}}
+	r.hint(wrong, start)
+	r.hint(Peer{ID: "b"}, start)
+	if k := r.known["b"]; !slices.Equal(k.Addrs, known.Addrs) || r.name("b") != "edge" {
+		t.Errorf("%+v", k.Peer)
+	}
+	r.add(wrong, start) // the caller may
+	if k := r.known["b"]; !slices.Equal(k.Addrs, wrong.Addrs) || r.name("b") != "edge" {
+		t.Errorf("%+v", k.Peer)
+	}
+	for i := range 2 * maxKnown {
+		r.hint(contactOf(fmt.Sprint("h", i)), start)
+	}
+	if len(r.known) != maxHints {
+		t.Errorf("%d known", len(r.known))
+	}
+	r.add(contactOf("c"), start)
+	if r.known["c"] == nil {
+		t.Error("no room for a peer that the caller adds")
+	}
+}
