@@ -39,6 +39,10 @@ func (s *Swarm) carryOut(a exchange.Action) {
 		s.send(a.Peer, func(b []byte) []byte { return wire.AppendRange(b, wire.Cancel, a.Piece, 0, a.Length) })
 	case exchange.SendReject:
 		s.send(a.Peer, func(b []byte) []byte { return wire.AppendRange(b, wire.Reject, a.Piece, a.Begin, a.Length) })
+	case exchange.SendQueued:
+		if c := s.conns[a.Peer]; c != nil && c.hello.Queued != 0 {
+			s.send(a.Peer, func(b []byte) []byte { return wire.AppendExtended(b, c.hello.Queued, nil) })
+		}
 	case exchange.SendBlock:
 		if c := s.conns[a.Peer]; c != nil {
 			c.out.putBlock(a)
@@ -95,7 +99,7 @@ func (s *Swarm) punish(id shoal.NodeID, f exchange.Fault) {
 	if f == exchange.Stalled {
 		pause = stallPause
 	}
-	s.roster.ban(id, time.Now().Add(pause))
+	s.roster.ban(id, time.Now(), pause)
 }
 
 // verify checks a piece and stores it, in a goroutine that waits for its turn.

@@ -37,6 +37,8 @@ type conn struct {
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
 	since  time.Time // when the event loop took it
+
+	bitfields int // the reader's: messages that told all that the peer has
 }
 
 // exchangeHellos sends our handshake and reads the peer's. The reader's own
@@ -140,16 +142,8 @@ func (c *conn) receive(r *wire.Reader, m wire.Message) error {
 	switch m.Type {
 	case wire.Have:
 		c.event(exchange.HaveReceived{Peer: c.peer, Piece: m.Piece})
-	case wire.Bitfield:
-		set, err := shoal.PieceSetFromBitfield(c.swarm.manifest.NumPieces(), m.Body)
-		if err != nil {
-			return fmt.Errorf("%w: %w", shoal.ErrCorrupt, err)
-		}
-		c.event(exchange.BitfieldReceived{Peer: c.peer, Set: set})
-	case wire.HaveAll:
-		c.event(exchange.BitfieldReceived{Peer: c.peer, Set: shoal.FullPieceSet(c.swarm.manifest.NumPieces())})
-	case wire.HaveNone:
-		c.event(exchange.BitfieldReceived{Peer: c.peer, Set: shoal.NewPieceSet(c.swarm.manifest.NumPieces())})
+	case wire.Bitfield, wire.HaveAll, wire.HaveNone:
+		return c.receivePieces(m)
 	case wire.Request:
 		c.event(exchange.RequestReceived{Peer: c.peer, Piece: m.Piece, Begin: m.Begin, Length: m.Length})
 	case wire.Cancel:
@@ -159,10 +153,37 @@ func (c *conn) receive(r *wire.Reader, m wire.Message) error {
 	case wire.Block:
 		return c.receiveBlock(r, m)
 	case wire.Extended:
-		if m.Ext == wire.ExtPEX {
+		switch m.Ext {
+		case wire.ExtPEX:
 			return c.receivePEX(m.Body)
+		case wire.ExtQueued:
+			c.event(exchange.QueuedReceived{Peer: c.peer})
 		}
 	}
+	return nil
+}
+
+// maxBitfields is how often a peer may tell all that it has: at the start, and
+// as an origin that has given every piece. More would only cost us time.
+const maxBitfields = 16
+
+// receivePieces takes a message that tells all that the peer has.
+func (c *conn) receivePieces(m wire.Message) error {
+	if c.bitfields++; c.bitfields > maxBitfields {
+		return fmt.Errorf("%v for the %dth time: %w", m.Type, c.bitfields, shoal.ErrCorrupt)
+	}
+	n := c.swarm.manifest.NumPieces()
+	set := shoal.NewPieceSet(n)
+	switch m.Type {
+	case wire.HaveAll:
+		set = shoal.FullPieceSet(n)
+	case wire.Bitfield:
+		var err error
+		if set, err = shoal.PieceSetFromBitfield(n, m.Body); err != nil {
+			return fmt.Errorf("%w: %w", shoal.ErrCorrupt, err)
+		}
+	}
+	c.event(exchange.BitfieldReceived{Peer: c.peer, Set: set})
 	return nil
 }
 

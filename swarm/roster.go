@@ -68,7 +68,7 @@ func (r *roster) add(p Peer, now time.Time) {
 		k.Peer = p
 		return
 	}
-	if len(r.known) >= maxKnown {
+	if len(r.known) >= maxKnown && !r.evict(now) {
 		return
 	}
 	k := &contact{Peer: p, next: now}
@@ -78,6 +78,18 @@ func (r *roster) add(p Peer, now time.Time) {
 		k.next = now.Add(politeness)
 	}
 	r.known[p.ID] = k
+}
+
+// evict makes room by forgetting somebody who could not be reached and is not
+// kept away.
+func (r *roster) evict(now time.Time) bool {
+	for id, k := range r.known {
+		if k.failures > 0 && !k.dialling && !now.Before(k.banned) {
+			delete(r.known, id)
+			return true
+		}
+	}
+	return false
 }
 
 func (r *roster) name(id shoal.NodeID) string {
@@ -123,13 +135,16 @@ func (r *roster) left(id shoal.NodeID, after time.Duration) {
 }
 
 // ban keeps a peer away for a while.
-func (r *roster) ban(id shoal.NodeID, until time.Time) {
+func (r *roster) ban(id shoal.NodeID, now time.Time, pause time.Duration) {
 	k := r.known[id]
 	if k == nil {
+		if len(r.known) >= maxKnown && !r.evict(now) {
+			return
+		}
 		k = &contact{Peer: Peer{ID: id}}
 		r.known[id] = k
 	}
-	k.banned = until
+	k.banned = now.Add(pause)
 }
 
 func (r *roster) bannedAt(id shoal.NodeID, now time.Time) bool {

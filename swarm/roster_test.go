@@ -117,8 +117,8 @@ func TestRosterBans(t *testing.T) {
 	r := newRoster("a")
 	r.add(contactOf("b"), start)
 	until := start.Add(quarantine)
-	r.ban("b", until)
-	r.ban("inbound", until) // was never added
+	r.ban("b", until.Add(-time.Minute), time.Minute)
+	r.ban("inbound", until.Add(-time.Minute), time.Minute) // was never added
 	for id, want := range map[shoal.NodeID]bool{"b": true, "inbound": true, "c": false} {
 		if r.bannedAt(id, until.Add(-1)) != want || r.bannedAt(id, until) {
 			t.Errorf("%s: ban is wrong", id)

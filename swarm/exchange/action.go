@@ -35,6 +35,8 @@ type (
 		Peer                 shoal.NodeID
 		Piece, Begin, Length int
 	}
+	// SendQueued tells the peer that its requests wait their turn here.
+	SendQueued struct{ Peer shoal.NodeID }
 	// SendBlock sends a block, and answers with BlockSent or ReadFailed. There
 	// is at most one under way for each peer.
 	SendBlock struct {
@@ -76,6 +78,7 @@ func (SendBitfield) action() {}
 func (SendRequest) action()  {}
 func (SendCancel) action()   {}
 func (SendReject) action()   {}
+func (SendQueued) action()   {}
 func (SendBlock) action()    {}
 func (Verify) action()       {}
 func (DropPeer) action()     {}

@@ -21,7 +21,8 @@ type source struct {
 	requests    []request // in the order they were sent
 	outstanding int64     // bytes requested and not received
 	path        path
-	active      time.Duration // on the waking clock: when it last sent something asked for, or got its first request
+	active      time.Duration // on the waking clock: when it last showed that it is at our requests, or got its first
+	delivered   time.Duration // likewise: when it last sent something asked for, or got its first request
 	silent      int           // timeouts in a row
 	snubbed     time.Time     // not asked before this time
 }
@@ -62,9 +63,8 @@ func (s *State) request(p *peer, now time.Time) {
 func (s *State) roomAt(p *peer) bool {
 	src := &p.source
 	if src.outstanding == 0 {
-		// One piece at each of many sources could exceed the bound by far;
-		// a node without any request would starve.
-		return s.inFlight() < maxOutstanding || s.outstanding == 0
+		// A piece may be larger than the bound: one at a time always goes.
+		return s.inFlight() < maxOutstanding || s.inFlight() == 0
 	}
 	// After a silence one piece shows whether the source is back.
 	if src.silent > 0 {
@@ -82,7 +82,7 @@ func (s *State) ask(p *peer, piece int, now time.Time) {
 	size := s.cfg.PieceSize(piece)
 	src := &p.source
 	if len(src.requests) == 0 {
-		src.active = s.waking.elapsed
+		src.active, src.delivered = s.waking.elapsed, s.waking.elapsed
 	}
 	src.requests = append(src.requests, request{piece: piece, size: size, at: now})
 	src.outstanding += int64(size)
@@ -154,7 +154,7 @@ func (e BlockReceived) apply(s *State, now time.Time) {
 	src.outstanding -= int64(e.Length)
 	s.outstanding -= int64(e.Length)
 	src.path.received(e.Length, now)
-	src.active, src.silent = s.waking.elapsed, 0
+	src.active, src.delivered, src.silent = s.waking.elapsed, s.waking.elapsed, 0
 	s.bytes.add(p.class, e.Length)
 	if r.received == r.size {
 		s.unask(p, i, now)

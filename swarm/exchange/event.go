@@ -13,8 +13,8 @@ type Event interface {
 }
 
 type (
-	// PeerJoined: a connection to a peer is ready. Origin peers' data is
-	// counted apart; Leech peers never hold pieces for us.
+	// PeerJoined: a connection to a peer is ready. What comes from an origin is
+	// counted apart.
 	PeerJoined struct {
 		Peer   shoal.NodeID
 		Origin bool
@@ -67,6 +67,8 @@ type (
 		Peer  shoal.NodeID
 		Piece int
 	}
+	// QueuedReceived: the peer has our requests and will come to them.
+	QueuedReceived struct{ Peer shoal.NodeID }
 	// PieceStored: the piece asked for by Verify is right and stored.
 	PieceStored struct{ Piece int }
 	// PieceCorrupt: it did not verify. Peer is who sent it.

@@ -40,8 +40,9 @@ type showing struct {
 }
 
 const (
-	// maxSole is how many pieces a peer may have that no other has. More would
-	// queue behind its uplink while others could have spread them.
+	// maxSole is how many pieces a peer may have, or have been shown, that no
+	// other has. More would queue behind its uplink while others could have
+	// spread them.
 	maxSole = 4
 	// showPatience is how long a peer may take to fetch a piece it was shown.
 	showPatience = 5 * time.Second
@@ -124,7 +125,7 @@ func (j *injection) choose(peers []*peer, most int, limitSole bool, now time.Tim
 	var best *peer
 	for _, p := range peers {
 		g := &p.given
-		if p.has.Full() || len(g.shown) >= most || now.Before(g.lazy) || (limitSole && g.sole >= maxSole) {
+		if p.has.Full() || len(g.shown) >= most || now.Before(g.lazy) || (limitSole && g.sole+len(g.shown) >= maxSole) {
 			continue
 		}
 		if best == nil || len(g.shown) < len(best.given.shown) ||
@@ -191,23 +192,24 @@ func (j *injection) forget(p *peer) {
 	p.given = given{}
 }
 
-// widen shows more at a time where the uplink fell idle: what is shown does
-// not cover the time that requests take to come.
+// widen shows more at a time where the uplink fell idle, since what is shown
+// does not cover the time that requests take to come, and less where requests
+// queue up.
 func (j *injection) widen(s *State) {
-	if s.slots > 0 || len(j.hidden) == 0 {
-		return
-	}
-	leechers := 0
+	leechers, queued := 0, s.slots
 	for _, p := range s.peers {
-		if len(p.sink.queue) > 0 {
-			return
-		}
+		queued += len(p.sink.queue)
 		if !p.has.Full() {
 			leechers++
 		}
 	}
 	window := max(j.window, leechers)
-	j.window = min(2*window, leechers*maxWindow)
+	switch {
+	case queued == 0 && len(j.hidden) > 0:
+		j.window = min(2*window, leechers*maxWindow)
+	case queued > max(leechers, uploadSlots):
+		j.window = window - 1
+	}
 }
 
 // tick takes pieces back from peers that don't fetch them.

@@ -99,7 +99,7 @@ func (n *network) add(id string, full, origin bool, up, down float64) *simNode {
 	n.order = append(n.order, node)
 	var tick func()
 	tick = func() {
-		if !node.gone && node.completed.IsZero() || full {
+		if !node.gone {
 			n.handle(node, Tick{})
 			n.after(TickInterval, tick)
 		}
@@ -146,6 +146,8 @@ func (n *network) carryOut(node *simNode, a Action) {
 		}
 	case SendCancel:
 		n.tell(a.Peer, CancelReceived{node.id, a.Piece, 0, a.Length})
+	case SendQueued:
+		n.tell(a.Peer, QueuedReceived{node.id})
 	case SendReject:
 		n.tell(a.Peer, RejectReceived{node.id, a.Piece})
 	case SendBlock:
@@ -172,11 +174,18 @@ func (n *network) transmit(from, to *simNode, b SendBlock) {
 	size := float64(b.Length)
 	sent := later(from.upFree, n.now).Add(seconds(size / from.up))
 	from.upFree = sent
-	n.after(sent.Sub(n.now), func() { n.handle(from, BlockSent{to.id}) })
-	arrived := later(to.downFree, sent.Add(n.delay)).Add(seconds(size / to.down))
-	to.downFree = arrived
-	n.after(arrived.Sub(n.now), func() { n.handle(to, BlockReceived{from.id, b.Piece, b.Begin, b.Length}) })
+	n.after(sent.Sub(n.now), func() {
+		// A full downlink holds its senders back, as flow control does.
+		n.after(max(0, to.downFree.Sub(n.now)-bufferTime), func() { n.handle(from, BlockSent{to.id}) })
+		n.after(n.delay, func() {
+			to.downFree = later(to.downFree, n.now).Add(seconds(size / to.down))
+			n.after(to.downFree.Sub(n.now), func() { n.handle(to, BlockReceived{from.id, b.Piece, b.Begin, b.Length}) })
+		})
+	})
 }
+
+// bufferTime is how much a path holds of what its downlink has not taken yet.
+const bufferTime = 200 * time.Millisecond
 
 // run goes on until every node that is to complete has, or time is up.
 func (n *network) run(most time.Duration) {

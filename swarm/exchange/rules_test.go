@@ -378,7 +378,7 @@ func TestSlowReceiverLosesItsSlot(t *testing.T) {
 		s.on(RequestReceived{id, 0, 0, piece})
 	}
 	s.want(RequestReceived{"e", 0, 0, piece})
-	s.now = s.now.Add(slotPatience)
+	s.now = s.now.Add(minSlotPatience)
 	s.want(Tick{})
 	s.now = s.now.Add(time.Millisecond)
 	s.want(Tick{}, SendBlock{"e", 0, 0, block})

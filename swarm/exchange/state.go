@@ -33,6 +33,7 @@ type State struct {
 	blockTime   ewma          // seconds from a SendBlock to its BlockSent
 	pieceTime   ewma          // seconds between two requests served
 	served      time.Time     // when the last request was served
+	refused     []refusal     // requests that could not be read, the oldest first
 	waking      waking
 	inject      *injection // nil but for an origin that has not given every piece yet
 	bytes       Bytes
@@ -189,6 +190,8 @@ func (e Tick) apply(s *State, now time.Time) {
 		s.inject.tick(s, now)
 		s.reveal(now)
 	}
+	s.offerAgain(now)
 	s.requestAll(now)
 	s.serve(now)
+	s.tellQueued(now)
 }

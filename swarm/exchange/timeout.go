@@ -6,10 +6,35 @@ import "time"
 // before the peer is dropped.
 const (
 	firstPatience = 5 * time.Second // while nothing has come yet
-	minPatience   = 2 * time.Second
+	minPatience   = 3 * time.Second
 	maxPatience   = 10 * time.Second
 	maxSilent     = 3
 )
+
+// A sender may have a queue that takes far longer than that. It says so every
+// queuedInterval, and is believed for maxQueued without any data.
+const (
+	queuedInterval = time.Second
+	maxQueued      = 30 * time.Minute
+)
+
+func (e QueuedReceived) apply(s *State, _ time.Time) {
+	if p := s.byID[e.Peer]; p != nil && s.waking.elapsed-p.source.delivered < maxQueued {
+		p.source.active = s.waking.elapsed
+	}
+}
+
+// tellQueued tells the peers whose requests wait, or whose block is long under
+// way, that they are not forgotten.
+func (s *State) tellQueued(now time.Time) {
+	for _, p := range s.peers {
+		k := &p.sink
+		if (len(k.queue) > 0 || k.busy) && now.Sub(k.told) >= queuedInterval {
+			k.told = now
+			s.do(SendQueued{Peer: p.id})
+		}
+	}
+}
 
 // waking is a clock that stands still while this process does, as under a
 // suspended or starved machine: its peers were not silent then.

@@ -3,6 +3,8 @@ package exchange
 import (
 	"slices"
 	"time"
+
+	"github.com/shoal-cdn/shoal"
 )
 
 const (
@@ -12,9 +14,11 @@ const (
 	uploadSlots = 4
 	// maxQueue bounds the requests a peer may have waiting.
 	maxQueue = 4096
-	// slotPatience is how long a block may take before its slot is given to
-	// another peer: a slow receiver must not hold up the others.
-	slotPatience = 250 * time.Millisecond
+	// minSlotPatience is how long a block may take at least before its slot is
+	// given to another peer: a slow receiver must not hold up the others.
+	minSlotPatience = 250 * time.Millisecond
+	// offerPause is how long after it could not be read a piece is offered again.
+	offerPause = 10 * time.Second
 	// agePatience is how long a request waits at least before its age counts
 	// for more than its rarity.
 	agePatience = 500 * time.Millisecond
@@ -27,6 +31,7 @@ type sink struct {
 	busy    bool      // serving is being served: a SendBlock is under way
 	slot    bool      // it occupies a slot
 	since   time.Time // of the SendBlock
+	told    time.Time // when the peer last heard of its requests
 	block   int       // length of the next block, bytes
 	stop    bool      // serving was cancelled: end after this block
 }
@@ -60,6 +65,9 @@ func (e RequestReceived) apply(s *State, now time.Time) {
 	if slices.ContainsFunc(p.sink.queue, func(u upload) bool { return u.is(e.Piece, e.Begin, e.Length) }) {
 		return
 	}
+	if len(p.sink.queue) == 0 {
+		p.sink.told = now
+	}
 	p.sink.queue = append(p.sink.queue, upload{piece: e.Piece, begin: e.Begin, length: e.Length, at: now})
 	s.serve(now)
 }
@@ -83,8 +91,9 @@ func (e BlockSent) apply(s *State, now time.Time) {
 	k := &p.sink
 	s.sent += int64(k.serving.block)
 	took := now.Sub(k.since)
-	s.blockTime.add(took.Seconds(), 0.1)
+	s.learnBlockTime(took)
 	k.adapt(took)
+	k.told = now
 	if k.serving.sent < k.serving.length && !k.stop {
 		s.sendBlock(p, now)
 		return
@@ -105,12 +114,34 @@ func (e ReadFailed) apply(s *State, now time.Time) {
 	}
 	u := p.sink.serving
 	s.do(SendReject{Peer: p.id, Piece: u.piece, Begin: u.begin, Length: u.length})
+	if len(s.refused) < maxQueue {
+		s.refused = append(s.refused, refusal{p.id, u.piece, now})
+	}
 	s.finish(p, now)
 	if s.inject != nil {
 		s.inject.left(u.piece, p)
 		s.reveal(now)
 	}
 	s.serve(now)
+}
+
+// refusal is a request that could not be read.
+type refusal struct {
+	peer  shoal.NodeID
+	piece int
+	at    time.Time
+}
+
+// offerAgain tells peers of the pieces that could not be read for them a while
+// ago: it may have been a passing fault, and nobody else may have them.
+func (s *State) offerAgain(now time.Time) {
+	for len(s.refused) > 0 && now.Sub(s.refused[0].at) >= offerPause {
+		r := s.refused[0]
+		s.refused = s.refused[1:]
+		if s.byID[r.peer] != nil {
+			s.do(SendHave{Peer: r.peer, Piece: r.piece})
+		}
+	}
 }
 
 // finish ends the request that p is being served.
@@ -138,9 +169,9 @@ func (s *State) releaseSlot(p *peer) {
 
 // serve fills the free slots with waiting requests.
 func (s *State) serve(now time.Time) {
-	patience := max(slotPatience.Seconds(), 4*s.blockTime.value)
+	patience := s.slotPatience()
 	for _, p := range s.peers {
-		if p.sink.slot && now.Sub(p.sink.since).Seconds() > patience {
+		if p.sink.slot && now.Sub(p.sink.since) > patience {
 			s.releaseSlot(p)
 		}
 	}
@@ -156,6 +187,22 @@ func (s *State) serve(now time.Time) {
 		s.slots++
 		s.sendBlock(p, now)
 	}
+}
+
+// slotPatience is longer where our own uplink is slow.
+func (s *State) slotPatience() time.Duration {
+	return max(minSlotPatience, time.Duration(4*s.blockTime.value*float64(time.Second)))
+}
+
+// learnBlockTime takes in how long a block took. Where all blocks take long it
+// is our uplink, and the patience grows with each of them; where only some do
+// it is their receivers, which the others make up for.
+func (s *State) learnBlockTime(took time.Duration) {
+	weight := 0.05
+	if took.Seconds() < s.blockTime.value {
+		weight = 0.3
+	}
+	s.blockTime.add(min(took, s.slotPatience()*3/2).Seconds(), weight)
 }
 
 // next chooses the request to serve: one that has waited for too long, else

@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	p2pswarm "github.com/libp2p/go-libp2p/p2p/net/swarm"
 	p2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	"github.com/libp2p/go-libp2p/p2p/transport/quic"
 	ma "github.com/multiformats/go-multiaddr"
@@ -60,7 +61,7 @@ func New(cfg Config) (*Host, error) {
 		libp2p.Security(p2ptls.ID, p2ptls.New),
 		libp2p.Muxer(yamux.ID, newMuxer()),
 		libp2p.ResourceManager(rm),
-		libp2p.DialRanker(tcpFirst),
+		libp2p.SwarmOpts(p2pswarm.WithDialRanker(tcpFirst)),
 		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),
 		libp2p.DisableIdentifyAddressDiscovery(),

@@ -18,8 +18,8 @@
 //   - Nobody chokes: a peer may request as soon as it knows of a piece.
 //
 // The decoder accepts only messages whose length is exactly right for their
-// type, and none longer than [Limits] allows; it allocates nothing that the
-// other side has not sent, and never reads a block's payload itself: the caller
+// type, and none longer than [Limits] allows, so that it never allocates more
+// than a bitfield or 64 KiB; it never reads a block's payload itself: the caller
 // reads it where it belongs.
 package wire
 

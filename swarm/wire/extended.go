@@ -3,6 +3,8 @@ package wire
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/anacrolix/torrent/bencode"
 
@@ -13,11 +15,17 @@ import (
 const (
 	ExtHandshake byte = 0
 	ExtPEX       byte = 1
+	// ExtQueued has no body: the sender has requests of the receiver's in its
+	// queue. It is sent every second or so while nothing else shows that.
+	ExtQueued byte = 2
 )
 
-// extPEXName is the name under which ExtPEX is announced. It differs from
-// BEP 11's since peers are named by node ID and multiaddrs.
-const extPEXName = "shoal_pex"
+// The names under which they are announced. Peer exchange differs from BEP 11's
+// since peers are named by node ID and multiaddrs.
+const (
+	extPEXName    = "shoal_pex"
+	extQueuedName = "shoal_queued"
+)
 
 // Bounds on what a peer says of itself and of others.
 const (
@@ -32,7 +40,8 @@ type Hello struct {
 	Name     string
 	Origin   bool
 	Locality shoal.Locality
-	PEX      byte // the sender's number for peer exchange; 0: not understood
+	// The sender's numbers for extension messages; 0: not understood.
+	PEX, Queued byte
 }
 
 type helloDict struct {
@@ -48,7 +57,7 @@ type helloDict struct {
 // EncodeHello returns the body of the extended handshake.
 func EncodeHello(h Hello) ([]byte, error) {
 	d := helloDict{
-		M: map[string]int{extPEXName: int(ExtPEX)}, Shoal: 1,
+		M: map[string]int{extPEXName: int(ExtPEX), extQueuedName: int(ExtQueued)}, Shoal: 1,
 		Name: h.Name, Carrier: h.Locality.Carrier, Region: h.Locality.Region, Site: h.Locality.Site,
 	}
 	if h.Origin {
@@ -71,15 +80,25 @@ func DecodeHello(body []byte) (Hello, error) {
 		if len(s) > maxLabel {
 			return Hello{}, fmt.Errorf("extended handshake: %w: label of %d bytes", shoal.ErrCorrupt, len(s))
 		}
+		// It ends up on operators' terminals.
+		if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return Hello{}, fmt.Errorf("extended handshake: %w: label %q", shoal.ErrCorrupt, s)
+		}
 	}
 	h := Hello{
 		Name: d.Name, Origin: d.Origin == 1,
 		Locality: shoal.Locality{Carrier: d.Carrier, Region: d.Region, Site: d.Site},
 	}
-	if n := d.M[extPEXName]; n > 0 && n < 256 {
-		h.PEX = byte(n)
-	}
+	h.PEX, h.Queued = extNumber(d.M[extPEXName]), extNumber(d.M[extQueuedName])
 	return h, nil
+}
+
+// extNumber is a number that fits an extension message, or 0.
+func extNumber(n int) byte {
+	if n < 0 || n > 255 {
+		return 0
+	}
+	return byte(n)
 }
 
 // PEXPeer is a peer named in peer exchange.

@@ -12,9 +12,9 @@ import (
 
 func TestHelloRoundTrips(t *testing.T) { // BEP 10
 	for _, want := range []Hello{
-		{PEX: ExtPEX},
-		{Name: "edge-1", Origin: true, Locality: shoal.Locality{Carrier: "c", Region: "r", Site: "ß"}, PEX: ExtPEX},
-		{Name: strings.Repeat("n", maxLabel), PEX: ExtPEX},
+		{PEX: ExtPEX, Queued: ExtQueued},
+		{Name: "edge-1", Origin: true, Locality: shoal.Locality{Carrier: "c", Region: "r", Site: "ß"}, PEX: ExtPEX, Queued: ExtQueued},
+		{Name: strings.Repeat("n", maxLabel), PEX: ExtPEX, Queued: ExtQueued},
 	} {
 		b, err := EncodeHello(want)
 		if err != nil {

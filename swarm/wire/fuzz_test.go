@@ -69,7 +69,7 @@ func FuzzHello(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.PEX = ExtPEX // the number is each side's own
+		h.PEX, h.Queued = ExtPEX, ExtQueued // the numbers are each side's own
 		if again, err := DecodeHello(b); err != nil || again != h {
 			t.Fatalf("%+v, %v, want %+v", again, err, h)
 		}

@@ -89,7 +89,7 @@ func TestHelloIsBitTorrents(t *testing.T) { // BEP 10
 	if err := bencode.Unmarshal(b, &m); err != nil {
 		t.Fatal(err)
 	}
-	if n := m.M[extPEXName]; n != pp.ExtensionNumber(ExtPEX) || len(m.M) != 1 {
+	if n := m.M[extPEXName]; n != pp.ExtensionNumber(ExtPEX) || m.M[extQueuedName] != pp.ExtensionNumber(ExtQueued) || len(m.M) != 2 {
 		t.Errorf("m: %v", m.M)
 	}
 }

@@ -1,0 +1,133 @@
+package exchange
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+)
+
+// Memory for pieces that are arriving or being verified is bounded (package
+// swarm), however many peers there are.
+func TestOutstandingIsBounded(t *testing.T) {
+	const length = 4 << 20
+	s := newScript(t, 64, length)
+	for i := range 40 {
+		id := shoal.NodeID(fmt.Sprint("p", i))
+		s.on(PeerJoined{Peer: id})
+		s.on(BitfieldReceived{id, shoal.FullPieceSet(64)})
+	}
+	if s.s.outstanding > maxOutstanding {
+		t.Errorf("%d bytes are outstanding", s.s.outstanding)
+	}
+	for _, p := range s.s.peers { // whole pieces, none of them verified yet
+		for len(p.source.requests) > 0 {
+			s.on(BlockReceived{p.id, p.source.requests[0].piece, 0, length})
+			if n := s.s.inFlight(); n > maxOutstanding {
+				t.Fatalf("%d bytes in flight", n)
+			}
+		}
+	}
+}
+
+// A few receivers that take a block in half a minute must not hold up the others.
+func TestSlowReceiversDoNotStarveOthers(t *testing.T) {
+	const length = 64 * block
+	s := newScript(t, 40, length)
+	for i := range 40 {
+		s.s.pick.Stored(i)
+	}
+	slow := []shoal.NodeID{"s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"}
+	s.join(nil, append(slow, "fast")...)
+	for i, id := range slow {
+		for j := range 40 {
+			s.on(RequestReceived{id, (i + j) % 40, 0, block})
+		}
+	}
+	due := map[shoal.NodeID]time.Time{}
+	note := func(as []Action) (fast bool) {
+		for _, b := range of[SendBlock](as) {
+			if b.Peer == "fast" {
+				fast = true
+			} else {
+				due[b.Peer] = s.now.Add(30 * time.Second)
+			}
+		}
+		return fast
+	}
+	for _, id := range slow {
+		due[id] = s.now.Add(30 * time.Second)
+	}
+	var waited, worst time.Duration
+	waiting, next := false, 0
+	for range 3 * 60 * 20 { // three minutes
+		s.now = s.now.Add(TickInterval)
+		got := note(s.s.Handle(s.now, Tick{}))
+		for id, at := range due {
+			if !s.now.Before(at) {
+				delete(due, id)
+				got = note(s.s.Handle(s.now, BlockSent{id})) || got
+			}
+		}
+		if !waiting && !s.s.byID["fast"].sink.busy {
+			next++
+			waiting, waited = true, 0
+			got = note(s.s.Handle(s.now, RequestReceived{"fast", next % 40, 0, length})) || got
+		}
+		for s.s.byID["fast"].sink.busy {
+			waiting = false
+			note(s.s.Handle(s.now, BlockSent{"fast"}))
+		}
+		if waiting {
+			if waited += TickInterval; waited > worst {
+				worst = waited
+			}
+		}
+	}
+	if worst > 3*time.Second {
+		t.Errorf("the fast receiver waited %v for a free slot; %d requests answered", worst, next)
+	}
+}
+
+// A plain seed (no origin) with more leechers than its uplink serves within a
+// source's patience: nobody is at fault.
+func TestBusySeedIsNotStalled(t *testing.T) {
+	const pieces, length = 64, 1 << 20
+	net := newNetwork(t, pieces, length, time.Millisecond, 7)
+	net.add("seed", true, false, 8*mbit, 8*mbit)
+	for i := range 30 {
+		net.add(nodeName(i), false, false, 0.5*mbit, 20*mbit)
+	}
+	net.run(time.Hour)
+	faults := 0
+	for _, n := range net.order {
+		faults += len(n.faults)
+	}
+	f := float64(pieces * length)
+	t.Logf("took %.0f s, bound %.0f; %d faults", net.elapsed(), max(f/(8*mbit), 30*f/(8*mbit+30*0.5*mbit)), faults)
+	if faults > 0 {
+		t.Errorf("%d honest peers were named", faults)
+	}
+}
+
+// The same with an origin, large pieces and many nodes: 8 GiB in pieces of 4 MiB
+// to 16 nodes begins like this.
+func TestOriginWithLargePiecesIsNotStalled(t *testing.T) {
+	const pieces, length = 48, 4 << 20
+	net := newNetwork(t, pieces, length, time.Millisecond, 7)
+	net.add("origin", true, true, 20*mbit, 20*mbit)
+	for i := range 16 {
+		net.add(nodeName(i), false, false, 20*mbit, 20*mbit)
+	}
+	net.run(time.Hour)
+	faults := 0
+	for _, n := range net.order {
+		faults += len(n.faults)
+	}
+	f := float64(pieces * length)
+	t.Logf("took %.0f s, bound %.0f; %d faults", net.elapsed(), f/(20*mbit), faults)
+	if faults > 0 {
+		t.Errorf("%d honest peers were named", faults)
+	}
+}
