@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"testing"
 
 	"github.com/shoal-cdn/shoal/internal/lab"
 )
@@ -23,34 +22,37 @@ const (
 	tailLines = 30
 
 	trackerPort = 7070
-	nodePort    = 7000 // libp2p
-	gatewayPort = 7080 // the node's HTTP API
+	nodePort    = 7000 // libp2p; with NodeConfig.Slot 0
+	gatewayPort = 7080 // the node's HTTP API; likewise
 )
+
+// Config says what a cluster runs and where it leaves what. Both directories
+// must exist; nothing in them is removed.
+type Config struct {
+	Binary string // path of shoal
+	Data   string // gets every process's data directory, by the process's name
+	Logs   string // gets every process's log, likewise
+}
 
 // Cluster starts processes and collects what they leave. It is safe for
 // concurrent use, so that many nodes can be started at once.
 type Cluster struct {
-	binary string
-	data   string // holds every process's data directory
-	logs   string
+	cfg Config
 
 	mu      sync.Mutex // guards servers
 	servers []*Server
 }
 
-// New returns a cluster of processes of this binary. What it starts ends with t.
-func New(t testing.TB, binary string) *Cluster {
-	t.Helper()
-	c := &Cluster{binary: binary, data: t.TempDir(), logs: t.ArtifactDir()}
-	t.Cleanup(func() { // before the directories go: cleanups run last in, first out
-		if err := c.killAll(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			c.printLogs(t)
-		}
-	})
-	return c
+// Open returns a cluster without processes. It must be closed.
+func Open(cfg Config) *Cluster { return &Cluster{cfg: cfg} }
+
+// Close kills all processes and waits until they are gone. It is idempotent.
+func (c *Cluster) Close() error {
+	var errs []error
+	for _, s := range c.all() {
+		errs = append(errs, s.Kill())
+	}
+	return errors.Join(errs...)
 }
 
 func (c *Cluster) all() []*Server {
@@ -59,29 +61,13 @@ func (c *Cluster) all() []*Server {
 	return append([]*Server(nil), c.servers...)
 }
 
-func (c *Cluster) killAll() error {
-	var errs []error
-	for _, s := range c.all() {
-		errs = append(errs, s.Kill())
-	}
-	return errors.Join(errs...)
-}
-
-func (c *Cluster) printLogs(t testing.TB) {
-	t.Helper()
-	for _, s := range c.all() {
-		tail, err := s.LogTail(tailLines)
-		t.Logf("=== end of the log of %s (%s), error %v\n%s", s.Name(), s.LogPath(), err, tail)
-	}
-}
-
 // Command runs a short-lived shoal command on a host and decodes the last JSON
 // value of its standard output into v. It does so even where the command
 // fails, for a failed task is described too. The error holds the end of
 // standard error.
 func (c *Cluster) Command(ctx context.Context, h *lab.Host, v any, args ...string) error {
 	var stdout, stderr bytes.Buffer
-	cmd := h.Command(ctx, c.binary, args...)
+	cmd := h.Command(ctx, c.cfg.Binary, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	if err != nil {
@@ -121,14 +107,14 @@ func lastLines(s string) string {
 
 // start starts the process of the given name and waits until it is ready.
 func (c *Cluster) start(ctx context.Context, h *lab.Host, name, addr string, args []string) (*Server, error) {
-	dir := filepath.Join(c.data, name)
+	dir := filepath.Join(c.cfg.Data, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	p, err := h.Start(lab.ProcessConfig{
 		Name:    name,
-		Command: append([]string{c.binary}, args...),
-		Log:     filepath.Join(c.logs, name+".log"),
+		Command: append([]string{c.cfg.Binary}, args...),
+		Log:     filepath.Join(c.cfg.Logs, name+".log"),
 	})
 	if err != nil {
 		return nil, err

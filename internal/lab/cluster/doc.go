@@ -8,8 +8,7 @@
 //	seeded, err := origin.Seed(ctx, "/path/to/file")
 //	task, err := tracker.Distribute(ctx, seeded.Content, "all")
 //
-// Starting waits until the process says that it is ready. Every process writes
-// to a log of its own in the test's artifact directory (go test -artifacts
-// keeps it); when the test fails, the ends of all logs are printed. Data
-// directories are temporary. All processes are killed when the test ends.
+// Starting waits until the process says that it is ready. Every process has a
+// data directory and a log of its own. [New] is for tests, and cleans up; [Open]
+// is for programs.
 package cluster

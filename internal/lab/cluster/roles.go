@@ -23,7 +23,7 @@ type Tracker struct{ *Server }
 func (c *Cluster) StartTracker(ctx context.Context, h *lab.Host, args ...string) (*Tracker, error) {
 	name, addr := "tracker-"+h.Name(), h.AddrPort(trackerPort).String()
 	s, err := c.start(ctx, h, name, addr, slices.Concat([]string{
-		"tracker", "--listen", addr, "--data", filepath.Join(c.data, name),
+		"tracker", "--listen", addr, "--data", filepath.Join(c.cfg.Data, name),
 	}, args))
 	if err != nil {
 		return nil, err
@@ -43,8 +43,10 @@ func (t *Tracker) Distribute(ctx context.Context, content shoal.ContentID, nodes
 	return task, err
 }
 
-// NodeConfig describes a "shoal node"; it is named after its host.
+// NodeConfig describes a "shoal node".
 type NodeConfig struct {
+	Name     string   // "": its host's
+	Slot     int      // tells the nodes of one host apart: each has ports of its own; 0 to 79
 	Trackers []string // their base URLs
 	Locality shoal.Locality
 	Up, Down shoal.Rate // what the node is told of its link; 0: nothing
@@ -56,8 +58,11 @@ type Node struct{ *Server }
 
 // StartNode starts a node and waits until it is ready.
 func (c *Cluster) StartNode(ctx context.Context, h *lab.Host, cfg NodeConfig) (*Node, error) {
-	http := h.AddrPort(gatewayPort).String()
-	s, err := c.start(ctx, h, h.Name(), http, nodeArgs(h, cfg, http, filepath.Join(c.data, h.Name())))
+	if cfg.Name == "" {
+		cfg.Name = h.Name()
+	}
+	http := h.AddrPort(uint16(gatewayPort + cfg.Slot)).String()
+	s, err := c.start(ctx, h, cfg.Name, http, nodeArgs(h, cfg, http, filepath.Join(c.cfg.Data, cfg.Name)))
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +72,7 @@ func (c *Cluster) StartNode(ctx context.Context, h *lab.Host, cfg NodeConfig) (*
 func nodeArgs(h *lab.Host, cfg NodeConfig, http, data string) []string {
 	args := []string{
 		"node", "--tracker", strings.Join(cfg.Trackers, ","), "--data", data,
-		"--listen", h.AddrPort(nodePort).String(), "--http", http, "--name", h.Name(),
+		"--listen", h.AddrPort(uint16(nodePort + cfg.Slot)).String(), "--http", http, "--name", cfg.Name,
 	}
 	for _, f := range []struct{ flag, value string }{
 		{"--carrier", cfg.Locality.Carrier},
