@@ -9,3 +9,23 @@ const notSentLowat = 32 << 10
 func setSocketOptions(fd uintptr) {
 	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowat)
 }
+
+// nearRTT is the round trip, in microseconds, below which a path is taken for
+// one within a site or a city.
+const nearRTT = 10_000
+
+// setCongestionControl chooses cubic for near paths, where many connections
+// share a queue without loss of their own, and BBR for far ones, which lose
+// packets for other reasons than load. Where the kernel refuses it stays at its
+// default. (docs/adr/0006)
+func setCongestionControl(fd uintptr) {
+	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return
+	}
+	name := "cubic"
+	if info.Rtt >= nearRTT {
+		name = "bbr"
+	}
+	_ = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, name)
+}

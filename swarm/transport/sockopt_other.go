@@ -3,3 +3,5 @@
 package transport
 
 func setSocketOptions(uintptr) {}
+
+func setCongestionControl(uintptr) {}

@@ -20,7 +20,7 @@ type tcpTransport struct {
 }
 
 func newTCP(upgrader ctransport.Upgrader, rm network.ResourceManager) (*tcpTransport, error) {
-	dialer := &net.Dialer{Control: control}
+	dialer := tunedDialer{net.Dialer{Control: control}}
 	t, err := tcp.NewTCPTransport(upgrader, rm, nil, tcp.WithDialerForAddr(
 		func(ma.Multiaddr) (tcp.ContextDialer, error) { return dialer, nil }))
 	if err != nil {
@@ -41,12 +41,45 @@ func (t *tcpTransport) Listen(laddr ma.Multiaddr) (ctransport.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	ml, err := manet.WrapNetListener(l)
+	ml, err := manet.WrapNetListener(tunedListener{l})
 	if err != nil {
 		l.Close()
 		return nil, err
 	}
 	return t.upgrader.UpgradeGatedMaListener(t, t.upgrader.GateMaListener(ml)), nil
+}
+
+// tunedDialer and tunedListener fit the congestion control of a connection to
+// its path, as soon as its first round trip has been measured.
+type (
+	tunedDialer   struct{ net.Dialer }
+	tunedListener struct{ net.Listener }
+)
+
+func (d tunedDialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := d.Dialer.DialContext(ctx, network, addr)
+	if err == nil {
+		tune(c)
+	}
+	return c, err
+}
+
+func (l tunedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		tune(c)
+	}
+	return c, err
+}
+
+func tune(c net.Conn) {
+	t, ok := c.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	if raw, err := t.SyscallConn(); err == nil {
+		_ = raw.Control(setCongestionControl) // only tunes, as all options here
+	}
 }
 
 // control sets the options of a TCP socket before it is used. One that the
