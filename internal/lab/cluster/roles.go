@@ -46,7 +46,7 @@ func (t *Tracker) Distribute(ctx context.Context, content shoal.ContentID, nodes
 // NodeConfig describes a "shoal node".
 type NodeConfig struct {
 	Name     string   // "": its host's
-	Slot     int      // tells the nodes of one host apart: each has ports of its own; 0 to 79
+	Slot     int      // tells the nodes of one host apart: each has ports of its own; 0 to 69
 	Trackers []string // their base URLs
 	Locality shoal.Locality
 	Up, Down shoal.Rate // what the node is told of its link; 0: nothing
