@@ -38,6 +38,8 @@ type conn struct {
 	cancel context.CancelFunc
 	since  time.Time // when the event loop took it
 
+	useless time.Time // the event loop's: since when nothing can move on it; zero: something can
+
 	bitfields int // the reader's: messages that told all that the peer has
 }
 

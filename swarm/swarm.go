@@ -78,7 +78,7 @@ func (s *Swarm) limits() wire.Limits {
 // AddPeers tells the swarm of nodes that may be in it.
 func (s *Swarm) AddPeers(peers []Peer) { s.post(peersFound{slices.Clone(peers)}) }
 
-// Stats returns a recent snapshot, at most a tick old.
+// Stats returns a recent snapshot, at most [exchange.TickInterval] old.
 func (s *Swarm) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,12 +113,17 @@ func (s *Swarm) run() {
 	defer close(s.done)
 	defer s.hub.remove(s) // the store may be used again
 	defer s.wg.Wait()
-	tick := time.NewTicker(exchange.TickInterval)
+	pace := s.pace()
+	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	for {
 		select {
 		case ev := <-s.events:
 			ev.handle(s)
+			if pace == exchange.TickInterval {
+				continue // a tick is near, which may slow down
+			}
+			s.publish()
 		case now := <-tick.C:
 			s.handleTick(now)
 		case <-s.ctx.Done():
@@ -128,6 +133,10 @@ func (s *Swarm) run() {
 			}
 			s.publish()
 			return
+		}
+		if p := s.pace(); p != pace {
+			pace = p
+			tick.Reset(pace)
 		}
 	}
 }
@@ -148,6 +157,7 @@ func (s *Swarm) handleTick(now time.Time) {
 		s.planned = now
 		s.dial(now)
 		s.sendPEX(now)
+		s.dropUseless(now)
 	}
 	s.publish()
 }

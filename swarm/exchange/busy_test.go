@@ -90,7 +90,7 @@ func TestSlowReceiversDoNotStarveOthers(t *testing.T) {
 // A plain seed (no origin) with more leechers than its uplink serves within a
 // source's patience: nobody is at fault.
 func TestBusySeedIsNotStalled(t *testing.T) {
-	const pieces, length = 64, 1 << 20
+	const pieces, length = 24, 1 << 20
 	net := newNetwork(t, pieces, length, time.Millisecond, 7)
 	net.add("seed", true, false, 8*mbit, 8*mbit)
 	for i := range 30 {
@@ -111,7 +111,7 @@ func TestBusySeedIsNotStalled(t *testing.T) {
 // The same with an origin, large pieces and many nodes: 8 GiB in pieces of 4 MiB
 // to 16 nodes begins like this.
 func TestOriginWithLargePiecesIsNotStalled(t *testing.T) {
-	const pieces, length = 48, 4 << 20
+	const pieces, length = 24, 4 << 20
 	net := newNetwork(t, pieces, length, time.Millisecond, 7)
 	net.add("origin", true, true, 20*mbit, 20*mbit)
 	for i := range 16 {

@@ -81,6 +81,27 @@ func (s *State) Bytes() Bytes { return s.bytes }
 // Sent returns the payload bytes handed to the network so far.
 func (s *State) Sent() int64 { return s.sent }
 
+// Busy reports whether time matters now: something is under way that a Tick may
+// have to move on. While it is false a Tick now and then is enough.
+func (s *State) Busy() bool {
+	if s.outstanding > 0 || len(s.verifying) > 0 || len(s.refused) > 0 || s.inject != nil && len(s.peers) > 0 {
+		return true
+	}
+	for _, p := range s.peers {
+		if p.sink.busy || len(p.sink.queue) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Useless reports whether neither side of a connection can ever want anything
+// of the other again.
+func (s *State) Useless(id shoal.NodeID) bool {
+	p := s.byID[id]
+	return p != nil && s.inject == nil && s.Held().Full() && p.has.Full()
+}
+
 // Peers is the number of connected peers.
 func (s *State) Peers() int { return len(s.peers) }
 
