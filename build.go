@@ -68,6 +68,10 @@ func build(ctx context.Context, path string, opts BuildOptions) (*Manifest, erro
 	if err != nil {
 		return nil, err
 	}
+	// A file may have changed after its own last read, while others were hashed.
+	if err := src.stillUnchanged(); err != nil {
+		return nil, err
+	}
 	return b.manifest()
 }
 

@@ -323,3 +323,29 @@ func benchmarkBuild(b *testing.B, path string, size int64) {
 		}
 	}
 }
+
+// A file that changes after it was hashed, while others still are, must not
+// end up in a manifest that it contradicts.
+func TestBuildNoticesLateChange(t *testing.T) {
+	dir := writeTree(t, map[string][]byte{"a": []byte("a is hashed"), "b": []byte("b is hashed")})
+	src, err := scan(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.close()
+	if err := src.stillUnchanged(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "b"), []byte("b is hashed, and longer now"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := src.stillUnchanged(); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), `"b"`) {
+		t.Errorf("changed: %v", err)
+	}
+	if err := os.Remove(filepath.Join(dir, "a")); err != nil {
+		t.Fatal(err)
+	}
+	if err := src.stillUnchanged(); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), `"a"`) {
+		t.Errorf("gone: %v", err)
+	}
+}

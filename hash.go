@@ -60,8 +60,8 @@ func (b *builder) dispatch(ctx context.Context, jobs chan<- job) {
 	}
 }
 
-// run hashes one job's pieces. The check for a change comes after the read:
-// whatever happens to the file earlier than the last job's check is seen.
+// run hashes one job's pieces. The check for a change comes after the read, so
+// that work on a file that changes ends soon.
 func (b *builder) run(ctx context.Context, j job, buf []byte) error {
 	f := b.files[j.file]
 	file, err := b.open(f)

@@ -143,10 +143,35 @@ func (f sourceFile) unchanged(file *os.File) error {
 	if err != nil {
 		return err
 	}
+	return f.compare(now)
+}
+
+func (f sourceFile) compare(now fs.FileInfo) error {
 	if !os.SameFile(f.info, now) || now.Size() != f.info.Size() || !now.ModTime().Equal(f.info.ModTime()) {
 		return ErrChanged
 	}
 	return nil
+}
+
+// stillUnchanged checks that every file is still what scan found.
+func (s *source) stillUnchanged() error {
+	for _, f := range s.files {
+		now, err := s.stat(f)
+		if err == nil {
+			err = f.compare(now)
+		}
+		if err != nil {
+			return s.fail(f.path, disappeared(err))
+		}
+	}
+	return nil
+}
+
+func (s *source) stat(f sourceFile) (fs.FileInfo, error) {
+	if s.root == nil {
+		return os.Stat(s.abs)
+	}
+	return s.root.Lstat(f.path)
 }
 
 // fail adds to err, which may be nil, the file's path in the folder; that of
