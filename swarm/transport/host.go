@@ -49,6 +49,9 @@ func New(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := canListen(cfg.Listen); err != nil {
+		return nil, err
+	}
 	rm, err := resourceManager()
 	if err != nil {
 		return nil, err
@@ -105,6 +108,16 @@ func listenAddrs(hostport string) ([]string, error) {
 		fmt.Sprintf("/%s/%s/tcp/%s", family, ip, port),
 		fmt.Sprintf("/%s/%s/udp/%s/quic-v1", family, ip, port),
 	}, nil
+}
+
+// canListen finds out early, and in the kernel's own words, whether the address
+// can be had.
+func canListen(hostport string) error {
+	l, err := net.Listen("tcp", hostport)
+	if err != nil {
+		return fmt.Errorf("listen for peers: %w", err)
+	}
+	return l.Close()
 }
 
 // quicDelay is how long dials over TCP have before QUIC is tried.
