@@ -61,7 +61,11 @@ func (t *Tracker) prepareTask(ctx context.Context, now time.Time, req api.NewTas
 	} else if err != nil {
 		return tasks.Task{}, err
 	}
-	nodes, err := t.nodes.Select(req.Nodes)
+	var origins shoal.ContentID
+	if req.Dest != "" {
+		origins = c.ID // what is served in place is at no destination, and stays where it is
+	}
+	nodes, err := t.nodes.Select(req.Nodes, origins)
 	if err != nil {
 		return tasks.Task{}, err
 	}

@@ -26,7 +26,7 @@ func (s State) Final() bool { return s == Succeeded || s == Failed || s == Cance
 type NewTask struct {
 	ID      string          `json:"task,omitempty"` // chosen by the client so that repeating the request does no harm; "": the tracker chooses
 	Content shoal.ContentID `json:"content"`
-	Nodes   []string        `json:"nodes"`          // names; "all": every live node that is no guest
+	Nodes   []string        `json:"nodes"`          // names; "all": every live node that is no guest, and with Dest no origin of the content
 	Dest    string          `json:"dest,omitempty"` // relative, local, clean, slash-separated; "": the content's name
 }
 

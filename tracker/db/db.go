@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -25,10 +26,11 @@ var migrations embed.FS
 type DB struct {
 	read  *sql.DB
 	write *sql.DB // one connection
+	lock  *os.File
 }
 
 // Open opens the SQLite file, creating it or bringing its schema up to date
-// as needed. One process at a time may have it open.
+// as needed. One process at a time may have it open: [shoal.ErrConflict].
 func Open(ctx context.Context, file string) (*DB, error) {
 	db, err := open(ctx, file)
 	if err != nil {
@@ -42,6 +44,13 @@ func open(ctx context.Context, file string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	held, err := os.OpenFile(file+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := lock(held); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: another tracker has it open; stop that or choose another folder: %w", shoal.ErrConflict, err), held.Close())
+	}
 	pragmas := url.Values{
 		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"},
 		"_txlock": {"immediate"}, // a writer waits at BEGIN, instead of failing at its first change
@@ -49,15 +58,15 @@ func open(ctx context.Context, file string) (*DB, error) {
 	dsn := (&url.URL{Scheme: "file", Path: file, RawQuery: pragmas.Encode()}).String()
 	write, err := sql.Open("sqlite", dsn)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, held.Close())
 	}
 	write.SetMaxOpenConns(1)
 	read, err := sql.Open("sqlite", dsn)
 	if err != nil {
-		return nil, errors.Join(err, write.Close())
+		return nil, errors.Join(err, write.Close(), held.Close())
 	}
 	read.SetMaxOpenConns(4)
-	db := &DB{read: read, write: write}
+	db := &DB{read: read, write: write, lock: held}
 	if err := db.migrate(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -80,7 +89,7 @@ func (db *DB) migrate(ctx context.Context) error {
 }
 
 // Close closes the database; nothing may use it any more.
-func (db *DB) Close() error { return errors.Join(db.read.Close(), db.write.Close()) }
+func (db *DB) Close() error { return errors.Join(db.read.Close(), db.write.Close(), db.lock.Close()) }
 
 // Ping reports whether the database answers.
 func (db *DB) Ping(ctx context.Context) error {

@@ -24,6 +24,17 @@ func open1(t *testing.T, file string) *DB {
 	return db
 }
 
+// TestOneProcess: a second tracker on the same data would lose tasks.
+func TestOneProcess(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "t.db")
+	db := open1(t, file)
+	if _, err := Open(t.Context(), file); !errors.Is(err, shoal.ErrConflict) {
+		t.Errorf("opened twice: %v", err)
+	}
+	check(t, db.Close())
+	open1(t, file)
+}
+
 // TestReopen: what was written is there after the file is opened again.
 func TestReopen(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "odd name ?#%.db")

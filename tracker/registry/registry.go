@@ -191,8 +191,8 @@ func (r *Registry) Held(id shoal.NodeID, content shoal.ContentID) *shoal.PieceSe
 
 // Select resolves the names of a new task to live nodes, in the order of
 // their names. Names that are unknown, dead or a guest's are an error that
-// lists them.
-func (r *Registry) Select(names []string) ([]api.NodeInfo, error) {
+// lists them. "all" leaves out the origins of the content but where it is zero.
+func (r *Registry) Select(names []string, but shoal.ContentID) ([]api.NodeInfo, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	chosen := make(map[shoal.NodeID]api.NodeInfo)
@@ -200,7 +200,8 @@ func (r *Registry) Select(names []string) ([]api.NodeInfo, error) {
 	for _, name := range names {
 		if name == api.AllNodes {
 			for _, n := range r.nodes {
-				if n.alive && !n.info.Guest {
+				h := n.holdings[but]
+				if n.alive && !n.info.Guest && (h == nil || h.role != api.Origin) {
 					chosen[n.info.ID] = n.info
 				}
 			}
@@ -221,7 +222,7 @@ func (r *Registry) Select(names []string) ([]api.NodeInfo, error) {
 		return nil, err
 	}
 	if len(chosen) == 0 {
-		return nil, fmt.Errorf("%w: no live nodes", shoal.ErrNotFound)
+		return nil, fmt.Errorf("%w: no live nodes that could take it", shoal.ErrNotFound)
 	}
 	list := make([]api.NodeInfo, 0, len(chosen))
 	for _, n := range chosen {

@@ -257,7 +257,7 @@ func TestSelect(t *testing.T) {
 		{ask: "x gone a y", kind: shoal.ErrNotFound, want: `not found: no such node: "x", "y"; not alive: "gone"`},
 		{ask: "guest", kind: shoal.ErrInvalid, want: `invalid: a guest, which takes no tasks: "guest"`},
 	} {
-		list, err := r.Select(strings.Fields(tt.ask))
+		list, err := r.Select(strings.Fields(tt.ask), shoal.ContentID{})
 		var got []string
 		for _, n := range list {
 			got = append(got, n.Name)
@@ -270,7 +270,12 @@ func TestSelect(t *testing.T) {
 			t.Errorf("%s: %s, want %s", tt.ask, text, tt.want)
 		}
 	}
-	if _, err := newRegistry().Select([]string{"all"}); !errors.Is(err, shoal.ErrNotFound) {
+	seed := announced("b", api.Origin, shoal.ContentID{1})
+	tell(t, r, t0, seed)
+	if list, err := r.Select([]string{"all"}, seed.Holdings[0].Content); err != nil || len(list) != 2 || list[0].Name != "a" || list[1].Name != "c" {
+		t.Errorf("all but origins: %+v, %v", list, err)
+	}
+	if _, err := newRegistry().Select([]string{"all"}, shoal.ContentID{}); !errors.Is(err, shoal.ErrNotFound) {
 		t.Errorf("all of none: %v", err)
 	}
 }
