@@ -23,7 +23,7 @@ import (
 )
 
 // saveEvery is how often counters are made durable.
-const saveEvery = 5 * time.Second
+const saveEvery = 2 * time.Second
 
 // Node is a node that has its folder, its addresses and its contents. It is
 // safe for concurrent use; Run must be called once, and releases everything.

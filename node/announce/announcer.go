@@ -72,6 +72,7 @@ type Announcer struct {
 
 	mu      sync.Mutex
 	status  Status
+	refused bool            // status.Err: a tracker answered, and said no
 	flushes []chan struct{} // closed once all that there is to tell has been told
 }
 
@@ -294,13 +295,15 @@ func (a *Announcer) answered(msg api.Announce, reply api.Reply) {
 
 func (a *Announcer) failed(err error) {
 	a.mu.Lock()
-	repeated := a.status.Err != nil && a.status.Err.Error() == err.Error()
+	refused := errors.Is(err, shoal.ErrInvalid) || errors.Is(err, shoal.ErrConflict)
+	repeated := a.status.Err != nil && a.refused == refused // the wording may change from try to try
+	a.refused = refused
 	a.status.Failures++
 	a.status.Err = err
 	a.mu.Unlock()
 	switch {
 	case repeated:
-	case errors.Is(err, shoal.ErrInvalid) || errors.Is(err, shoal.ErrConflict):
+	case refused:
 		a.log.Error("the tracker refuses this node", "err", err)
 	default:
 		a.log.Warn("no tracker answers; what is under way goes on", "err", err)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/api"
@@ -126,11 +127,21 @@ func (l *Library) add(id shoal.ContentID, r record, wanted bool) *unit {
 	return u
 }
 
-// Close stops all units, keeping everything, and waits for them.
+// closeTime is for units to end by themselves.
+const closeTime = 2 * time.Second
+
+// Close stops all units, keeping everything, and waits for them. One that is
+// hashing data on disk only ends with the store, which is closed for it.
 func (l *Library) Close() error {
+	l.stop(errClosing) // without op, whose holder may be waiting for a unit
+	hurry := time.AfterFunc(closeTime, func() {
+		if err := l.cfg.Store.Close(); err != nil {
+			l.cfg.Log.Warn("could not close the store", "err", err)
+		}
+	})
+	defer hurry.Stop()
 	l.op.Lock()
 	defer l.op.Unlock()
-	l.stop(errClosing)
 	l.running.Wait()
 	return l.records.Close()
 }

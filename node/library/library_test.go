@@ -434,9 +434,21 @@ func TestSeed(t *testing.T) {
 		if hs, _ := w.Holdings(); len(hs) != 1 || hs[0].Role != tapi.Origin {
 			t.Errorf("after a restart: %+v", hs)
 		}
-		w.session().end(fmt.Errorf("read piece 3: %w", shoal.ErrChanged))
+		st := w.session().st
+		if err := st.ReadAt(make([]byte, 1), 99, 0); err == nil || w.content().Error != "" {
+			t.Errorf("a bad request: %v, %+v", err, w.content())
+		}
+		if err := os.Chtimes(w.path, time.Time{}, time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if err := st.ReadAt(make([]byte, 1), 3, 0); !errors.Is(err, shoal.ErrChanged) {
+			t.Errorf("read of the changed file: %v", err)
+		}
 		if c := w.content(); !strings.Contains(c.Error, "changed since it was hashed") {
 			t.Errorf("after the file changed: %+v", c)
+		}
+		if hs, _ := w.Holdings(); len(hs) != 0 {
+			t.Errorf("announced after the file changed: %+v", hs)
 		}
 		if _, err := w.Seed(t.Context(), w.path, nil); err != nil || w.content().Error != "" {
 			t.Errorf("seeded anew: %v, %+v", err, w.content())
@@ -475,5 +487,40 @@ func TestSeedWhatIsHere(t *testing.T) {
 		if _, err := w.Seed(t.Context(), w.path, nil); err != nil || w.content().Role != tapi.Holder {
 			t.Errorf("once it is complete: %v, %+v", err, w.content())
 		}
+	})
+}
+
+// hashing is a store that takes as long to open a content as it is open itself.
+type hashing struct {
+	store.Store
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (h *hashing) Open(shoal.ContentID) (store.Content, error) {
+	<-h.closed
+	return nil, os.ErrClosed
+}
+
+func (h *hashing) Close() error {
+	h.once.Do(func() { close(h.closed) })
+	return h.Store.Close()
+}
+
+// A node stops in time also while a unit hashes a content there is doubt about.
+func TestCloseWhileHashing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.store = &hashing{Store: w.store, closed: make(chan struct{})}
+		w.restart()
+		w.want("", true)
+		begun := time.Now()
+		if err := w.Close(); err != nil || time.Since(begun) != closeTime {
+			t.Errorf("closed after %v: %v", time.Since(begun), err)
+		}
+		if got := w.outcomes(); len(got) != 0 || w.content().Error != "" {
+			t.Errorf("told as a failure: %v, %+v", got, w.content())
+		}
+		w.store = memstore.New()
+		w.open()
 	})
 }

@@ -22,14 +22,15 @@ func (u *unit) run(ctx context.Context, ready func(), ended chan struct{}) {
 	c, err := u.open(ctx)
 	if err == nil {
 		var s Session
-		if s, err = u.lib.cfg.Join(c.Manifest(), c, c.InPlace()); err == nil {
+		st := guarded{c, make(chan error, 1)}
+		if s, err = u.lib.cfg.Join(c.Manifest(), st, c.InPlace()); err == nil {
 			u.joined(s)
 			ready()
 			if err = fetch(ctx, c, s); err == nil {
 				u.completed()
 				log.Info("serving", "name", c.Manifest().Name(), "path", c.Path(), "origin", c.InPlace())
 				u.lib.cfg.Ended(u.id, nil)
-				err = serve(ctx, s)
+				err = serve(ctx, st, s)
 			}
 			s.Leave()
 		}
@@ -100,13 +101,38 @@ func fetch(ctx context.Context, c store.Content, s Session) error {
 	}
 }
 
-func serve(ctx context.Context, s Session) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-s.Done():
-		return endOf(s)
+// serve ends when the content is no longer whole, since others would go on
+// asking for what is gone.
+func serve(ctx context.Context, st guarded, s Session) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.Done():
+			return endOf(s)
+		case err := <-st.failed:
+			if !st.Pieces().Full() {
+				return err
+			}
+		}
 	}
+}
+
+// guarded tells of a read that failed.
+type guarded struct {
+	store.Content
+	failed chan error // capacity 1
+}
+
+func (g guarded) ReadAt(p []byte, piece int, off int64) error {
+	err := g.Content.ReadAt(p, piece, off)
+	if err != nil {
+		select {
+		case g.failed <- err:
+		default: // there is one to look at
+		}
+	}
+	return err
 }
 
 func endOf(s Session) error {
