@@ -95,8 +95,11 @@ func getHint(ctx context.Context, err error) string {
 
 func getGauge(id shoal.ContentID, p node.Progress) gauge {
 	g := gauge{name: cmp.Or(p.Name, id.Short()), done: p.Done, total: p.Total, note: "waiting for somebody who has it"}
+	if p.Name == "" {
+		g.note = "asking the tracker what it is"
+	}
 	switch {
-	case p.Total > 0 && p.Done == p.Total:
+	case p.Name != "" && p.Done == p.Total:
 		g.note, g.ended = "verified", true
 	case p.Tracker != nil:
 		g.note = "no tracker answers: " + oneLine(p.Tracker.Error())

@@ -98,6 +98,9 @@ func (s *speed) last() shoal.Rate { return shoal.Rate(s.rate) }
 
 // gaugeText is what stands behind the name: "42% 107MiB/256MiB 25.1MiB/s running".
 func gaugeText(g gauge, r shoal.Rate) string {
+	if g.total <= 0 && !g.ended { // not known yet
+		return printable(g.note)
+	}
 	s := fmt.Sprintf("%s %s/%s", percentText(g.done, g.total), bytesText(g.done), bytesText(g.total))
 	if r > 0 && !g.ended {
 		s += " " + bytesText(int64(r)) + "/s"

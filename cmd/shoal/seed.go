@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"github.com/shoal-cdn/shoal"
 )
 
 func newSeed(a *app) *cobra.Command {
@@ -48,6 +51,9 @@ func seed(ctx context.Context, a *app, url, path string, asJSON bool) error {
 	s, err := c.Seed(ctx, abs, func(hashed, total int64) {
 		d.show([]gauge{{name: name, done: hashed, total: total, note: "hashing"}})
 	})
+	if errors.Is(err, shoal.ErrNotFound) {
+		return &opError{op: op, input: abs, cause: err, hint: "check the path, which the node reads on its own machine, and that --node is a node"}
+	}
 	if err != nil {
 		return failed(op, abs, err)
 	}
