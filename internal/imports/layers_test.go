@@ -55,11 +55,13 @@ var layers = []layer{
 	{"node", []string{".", "swarm", "fallback", "netprobe", "tracker/api", "internal/version"},
 		"of the tracker, a node knows the messages and their client only: it runs without one"},
 
-	{"cmd", []string{".", "node", "tracker", "internal/version"},
+	{"cmd", []string{".", "node", "tracker", "internal/sim", "internal/version"},
 		"commands are thin: what they need beyond wiring belongs in node or tracker"},
 
 	{"internal", nil,
 		"small helpers may be used from anywhere, so they use nothing of ours"},
+	{"internal/sim", []string{".", "swarm/exchange"},
+		"the simulator drives the state machine that swarms run, and nothing around it: no sockets, no disk"},
 	{"internal/lab", []string{".", "node/api", "tracker/api"},
 		"the lab runs built binaries and knows them by their command line and HTTP, as an operator does"},
 }
