@@ -1,0 +1,61 @@
+package sim
+
+import "time"
+
+// How package swarm sends HAVEs: they wait so long for company, unless there
+// are so many of them, or something else is sent to the peer.
+const (
+	haveDelay = 80 * time.Millisecond
+	manyHaves = 16
+)
+
+// addHave has a piece wait to be told to a peer.
+func (s *Sim) addHave(n *node, c *conn, piece int) {
+	c.haves = append(c.haves, int32(piece))
+	if len(c.haves) >= manyHaves {
+		s.sendHaves(n, c, true)
+		return
+	}
+	if c.due > 0 {
+		return
+	}
+	c.due = s.now + haveDelay
+	if n.flushAt == 0 {
+		n.flushAt = c.due
+		n.queue.push(event{at: c.due, kind: flushHaves, to: n.index})
+	}
+}
+
+// sendHaves sends those that wait for one peer; alone says that nothing else
+// goes with them.
+func (s *Sim) sendHaves(n *node, c *conn, alone bool) {
+	if len(c.haves) == 0 {
+		return
+	}
+	e := event{kind: have, from: n.index, to: c.peer, batch: s.batches.put(c.haves...)}
+	if s.topology.Overhead {
+		e.bytes = int32(haveBytes * len(c.haves))
+		if alone {
+			e.bytes = int32(onLine(haveBytes * len(c.haves)))
+		}
+	}
+	c.haves, c.due = c.haves[:0], 0
+	s.depart(n, e)
+}
+
+// flushDue sends the HAVEs that have waited long enough.
+func (s *Sim) flushDue(n *node) {
+	n.flushAt = 0
+	for i := range n.conns {
+		switch c := &n.conns[i]; {
+		case c.due == 0:
+		case c.due <= s.now:
+			s.sendHaves(n, c, true)
+		case n.flushAt == 0 || c.due < n.flushAt:
+			n.flushAt = c.due
+		}
+	}
+	if n.flushAt > 0 {
+		n.queue.push(event{at: n.flushAt, kind: flushHaves, to: n.index})
+	}
+}

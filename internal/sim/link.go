@@ -1,0 +1,28 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+)
+
+// link is one direction of a line. It carries one message after the other.
+type link struct {
+	rate int64         // bytes a second; 0: unlimited
+	free time.Duration // when it has sent all that it was given
+}
+
+func newLink(r shoal.Rate) link { return link{rate: int64(r)} }
+
+// pass gives the link a message and returns when its last byte has left.
+// Messages must be given in the order of now.
+func (l *link) pass(now time.Duration, bytes int) time.Duration {
+	if l.rate == 0 {
+		return now
+	}
+	l.free = max(l.free, now) + time.Duration(int64(bytes)*int64(time.Second)/l.rate)
+	return l.free
+}
+
+// idle reports whether a message would be sent at once.
+func (l *link) idle(now time.Duration) bool { return l.free <= now }
