@@ -72,7 +72,7 @@ func (s *Sim) leave(n *node) {
 	}
 	for _, c := range slices.Clone(n.conns) {
 		peer := s.nodes[c.peer]
-		s.hangUp(n, peer)
+		s.post(event{at: s.now + s.paths.between(n, peer).delay(), kind: closed, from: n.index, to: peer.index})
 		if want := s.topology.Neighbours/2 - s.degree(peer); want > 0 && !peer.origin && !s.full {
 			s.meet(peer, want)
 		}
@@ -214,27 +214,4 @@ func (s *Sim) connect(a, b *node) {
 	at := s.now + handshakes*s.paths.between(a, b).delay()
 	s.post(event{at: at, kind: connected, from: a.index, to: b.index})
 	s.post(event{at: at, kind: connected, from: b.index, to: a.index})
-}
-
-func (s *Sim) connected(n, peer *node) {
-	if n.gone || peer.gone {
-		return
-	}
-	n.moveLast(peer.index)
-	s.tell(n, exchange.PeerJoined{Peer: peer.id, Origin: peer.origin, Cross: s.paths.between(n, peer).cross})
-}
-
-// hangUp ends n's connection to a peer, if there is one. The peer learns of it
-// after the delay.
-func (s *Sim) hangUp(n, peer *node) {
-	if c, _ := n.conn(peer.index, 0); c == nil {
-		return
-	}
-	n.disconnect(peer.index)
-	s.post(event{at: s.now + s.paths.between(n, peer).delay(), kind: closed, from: n.index, to: peer.index})
-}
-
-func (s *Sim) closed(n, peer *node) {
-	n.disconnect(peer.index)
-	s.tell(n, exchange.PeerLeft{Peer: peer.id})
 }

@@ -10,16 +10,16 @@ const (
 )
 
 // addHave has a piece wait to be told to a peer.
-func (s *Sim) addHave(n *node, c *conn, piece int) {
+func (l *lane) addHave(n *node, c *conn, piece int) {
 	c.haves = append(c.haves, int32(piece))
 	if len(c.haves) >= manyHaves {
-		s.sendHaves(n, c, true)
+		l.sendHaves(n, c, true)
 		return
 	}
 	if c.due > 0 {
 		return
 	}
-	c.due = s.now + haveDelay
+	c.due = l.now + haveDelay
 	if n.flushAt == 0 {
 		n.flushAt = c.due
 		n.queue.push(event{at: c.due, kind: flushHaves, to: n.index})
@@ -28,29 +28,29 @@ func (s *Sim) addHave(n *node, c *conn, piece int) {
 
 // sendHaves sends those that wait for one peer; alone says that nothing else
 // goes with them.
-func (s *Sim) sendHaves(n *node, c *conn, alone bool) {
+func (l *lane) sendHaves(n *node, c *conn, alone bool) {
 	if len(c.haves) == 0 {
 		return
 	}
-	e := event{kind: have, from: n.index, to: c.peer, batch: s.batches.put(c.haves...)}
-	if s.topology.Overhead {
+	e := event{kind: have, from: n.index, to: c.peer, pieces: l.batch(c.haves...)}
+	if l.sim.topology.Overhead {
 		e.bytes = int32(haveBytes * len(c.haves))
 		if alone {
 			e.bytes = int32(onLine(haveBytes * len(c.haves)))
 		}
 	}
 	c.haves, c.due = c.haves[:0], 0
-	s.depart(n, e)
+	l.depart(n, e)
 }
 
 // flushDue sends the HAVEs that have waited long enough.
-func (s *Sim) flushDue(n *node) {
+func (l *lane) flushDue(n *node) {
 	n.flushAt = 0
 	for i := range n.conns {
 		switch c := &n.conns[i]; {
 		case c.due == 0:
-		case c.due <= s.now:
-			s.sendHaves(n, c, true)
+		case c.due <= l.now:
+			l.sendHaves(n, c, true)
 		case n.flushAt == 0 || c.due < n.flushAt:
 			n.flushAt = c.due
 		}
@@ -58,4 +58,18 @@ func (s *Sim) flushDue(n *node) {
 	if n.flushAt > 0 {
 		n.queue.push(event{at: n.flushAt, kind: flushHaves, to: n.index})
 	}
+}
+
+// batch returns a copy of piece numbers that a message can carry. Whoever
+// receives it keeps the buffer to use it again.
+func (l *lane) batch(pieces ...int32) *[]int32 {
+	n := len(l.batches)
+	if n == 0 {
+		b := append(make([]int32, 0, manyHaves), pieces...)
+		return &b
+	}
+	b := l.batches[n-1]
+	l.batches = l.batches[:n-1]
+	*b = append((*b)[:0], pieces...)
+	return b
 }

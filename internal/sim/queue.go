@@ -3,6 +3,8 @@ package sim
 import (
 	"math"
 	"time"
+
+	"github.com/shoal-cdn/shoal"
 )
 
 // kind is what an event is.
@@ -23,7 +25,7 @@ const (
 	flushHaves  // those that wait have waited long enough
 
 	// Messages from one node to another.
-	have // one or more: batch
+	have // one or more
 	bitfield
 	request
 	cancel
@@ -36,31 +38,31 @@ const (
 type stage uint8
 
 const (
-	atLine     stage = iota // at the line between two carriers
-	atDownlink              // at the receiver's downlink
+	atDownlink stage = iota // at the receiver's downlink
+	atLine                  // at the line between two carriers
 	arrived
 )
 
-// event is something that is going to happen. It has no pointers, which the
-// garbage collector would have to follow.
+// event is something that is going to happen.
 type event struct {
 	at                   time.Duration // since the start
 	kind                 kind
 	stage                stage
 	from, to             int32 // nodes
 	piece, begin, length int32
-	bytes                int32 // on the line; 0: it takes no capacity
-	batch                int32 // of a have or bitfield: what it says
+	bytes                int32           // on the line; 0: it takes no capacity
+	pieces               *[]int32        // of a have
+	set                  *shoal.PieceSet // of a bitfield
 }
 
 // queue is events to come. Of two at the same time the one pushed earlier
 // comes first.
 //
-// It is a heap with four children a node, and holds only what orders events:
-// four children fill one line of the processor's cache.
+// It is a heap with four children a node, which has half the levels of one with
+// two, and holds only what orders the events.
 type queue struct {
 	heap   []key
-	events []event // those of the keys, by slot
+	events []event // by slot
 	free   []uint32
 	pushed uint32
 }

@@ -2,13 +2,10 @@ package sim
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strconv"
 	"time"
-
-	"github.com/shoal-cdn/shoal/swarm/exchange"
 )
 
 const (
@@ -47,16 +44,13 @@ type Sim struct {
 	full     bool // every node is connected to all it can reach
 
 	now     time.Duration
-	clock   time.Time       // the same, as states are told it
 	queue   queue           // what concerns several nodes at once
 	lines   queue           // what comes to lines between carriers
 	next    []time.Duration // by node: when something happens there
-	batches batches
-	sets    sets
-	starts  [][]int32  // nodes by time of joining
-	origins int        // so many nodes, the first
-	near    [4][]int32 // of meet, to be used again
-	marks   []int32    // likewise, by node
+	starts  [][]int32       // nodes by time of joining
+	origins int             // so many nodes, the first
+	near    [4][]int32      // of meet, to be used again
+	marks   []int32         // likewise, by node
 	mark    int32
 
 	waiting  int           // nodes that are to be complete and are not
@@ -66,19 +60,11 @@ type Sim struct {
 	wanted   int64         // that they are to have
 	crossed  int64         // payload bytes sent between carriers
 	handled  int64         // events that states were told
-	scratch  scratch
 	progress func(Progress)
 	err      error // what ends the run
-}
 
-// scratch has room for the events that states are told most, which so need
-// not be allocated. A state keeps no event.
-type scratch struct {
-	have     exchange.HaveReceived
-	request  exchange.RequestReceived
-	sent     exchange.BlockSent
-	received exchange.BlockReceived
-	stored   exchange.PieceStored
+	due   []*node // that something happens at before a step ends
+	lanes []*lane
 }
 
 // New prepares a run. The topology must have passed Check and must not change.
@@ -169,9 +155,7 @@ func (s *Sim) Run(ctx context.Context) (*Result, error) {
 // step simulates a little time; false where nothing more will happen.
 //
 // What a node does reaches no other within the shortest delay between two. So
-// for that long each can go ahead by itself: all of its events in a row, while
-// what they need is in the processor's cache. With one queue for all, a
-// thousand nodes took four times as long.
+// for that long each can go ahead by itself.
 func (s *Sim) step() bool {
 	begin := min(slices.Min(s.next), s.lines.next())
 	global := s.queue.next()
@@ -180,7 +164,7 @@ func (s *Sim) step() bool {
 		return false
 	case global <= begin:
 		e := s.queue.pop()
-		s.at(e.at)
+		s.now = e.at
 		if e.kind == joinNodes {
 			s.joinAll(s.starts[e.piece])
 		} else {
@@ -188,84 +172,18 @@ func (s *Sim) step() bool {
 		}
 		return true
 	}
+	s.now = begin
 	end := min(begin+max(s.paths.ahead, 1), global)
+	s.due = s.due[:0]
 	for i, at := range s.next {
 		if at < end {
-			s.advance(s.nodes[i], end)
+			s.due = append(s.due, s.nodes[i])
 		}
 	}
+	s.advance(end)
 	// Lines come behind the nodes, which may be right beside them.
 	for s.lines.next() < end {
-		e := s.lines.pop()
-		s.at(e.at)
-		s.cross(e)
+		s.cross(s.lines.pop())
 	}
 	return true
-}
-
-// at sets the time.
-func (s *Sim) at(now time.Duration) { s.now, s.clock = now, start.Add(now) }
-
-// advance lets everything happen at a node that is due before end.
-func (s *Sim) advance(n *node, end time.Duration) {
-	for _, e := range n.inbox {
-		n.queue.push(e)
-	}
-	n.inbox = n.inbox[:0]
-	for n.queue.next() < end {
-		e := n.queue.pop()
-		s.at(e.at)
-		s.happen(n, &e)
-	}
-	s.next[n.index] = n.queue.next()
-}
-
-// post has an event happen at another node.
-func (s *Sim) post(e event) {
-	s.nodes[e.to].inbox = append(s.nodes[e.to].inbox, e)
-	s.next[e.to] = min(s.next[e.to], e.at)
-}
-
-func (s *Sim) happen(n *node, e *event) {
-	if n.gone {
-		return
-	}
-	switch e.kind {
-	case connected:
-		s.connected(n, s.nodes[e.from])
-	case closed:
-		s.closed(n, s.nodes[e.from])
-	case tick:
-		s.tell(n, exchange.Tick{})
-		n.queue.push(event{at: s.now + exchange.TickInterval, kind: tick, to: n.index})
-	case blockSent:
-		s.scratch.sent = exchange.BlockSent{Peer: s.nodes[e.from].id}
-		s.tell(n, &s.scratch.sent)
-	case pieceStored:
-		s.held++
-		s.moved = max(s.moved, s.now)
-		s.scratch.stored = exchange.PieceStored{Piece: int(e.piece)}
-		s.tell(n, &s.scratch.stored)
-	case pieceBad:
-		s.tell(n, exchange.PieceCorrupt{Peer: s.nodes[e.from].id, Piece: int(e.piece)})
-	case flushHaves:
-		s.flushDue(n)
-	default:
-		s.arrive(n, e)
-	}
-}
-
-// tell feeds an event to a node's state and carries out what it decides.
-func (s *Sim) tell(n *node, ev exchange.Event) {
-	s.handled++
-	hint := 0
-	for _, a := range n.state.Handle(s.clock, ev) {
-		hint = s.carryOut(n, a, hint)
-	}
-}
-
-func (s *Sim) fail(format string, args ...any) {
-	if s.err == nil {
-		s.err = fmt.Errorf("simulate: "+format, args...)
-	}
 }

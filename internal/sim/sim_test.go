@@ -53,6 +53,11 @@ func TestOnePieceTakesWhatItMust(t *testing.T) {
 	if want := 2*(6+1+1+1)*time.Millisecond + line + line/2; r.Last != want {
 		t.Errorf("completed after %v, want %v", r.Last, want)
 	}
+	// Without any delay, what one node does another one sees at the same time.
+	top.Delays, top.Nodes[0].Delay = Delays{}, 0
+	if r := run(t, top); r.Last != line+line/2 {
+		t.Errorf("completed after %v, want %v", r.Last, line+line/2)
+	}
 }
 
 // The swarm rules against the fluid bound (M3, B2), and what the overhead adds:
