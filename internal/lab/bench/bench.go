@@ -150,6 +150,9 @@ func (b *bench) publish(c comparison) error {
 		if err := writeSVG(&text, c); err != nil {
 			return err
 		}
+		if err := os.MkdirAll(b.svg, 0o755); err != nil {
+			return err
+		}
 		if err := os.WriteFile(filepath.Join(b.svg, "bench-"+c.Scenario+".svg"), []byte(text.String()), 0o644); err != nil {
 			return err
 		}
