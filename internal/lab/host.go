@@ -31,8 +31,9 @@ type Host struct {
 	port    string // the bridge's end of the cable
 	client  *http.Client
 
-	mu       sync.Mutex // guards the fields below
-	up, down shoal.Rate
+	mu        sync.Mutex // guards the fields below
+	up, down  shoal.Rate
+	uncounted Counters // what readCounters says beyond what passed
 }
 
 // AddHost makes a host. For names see [Lab.AddCarrier].
