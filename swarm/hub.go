@@ -38,7 +38,7 @@ func NewHub(host *transport.Host, cfg Config) *Hub {
 	h := &Hub{
 		host:   host,
 		cfg:    cfg,
-		up:     limiter(cfg.Up),
+		up:     limiter(paced(cfg.Up, cfg.Down)),
 		down:   limiter(cfg.Down),
 		verify: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		ctx:    ctx,
@@ -48,15 +48,6 @@ func NewHub(host *transport.Host, cfg Config) *Hub {
 	h.wg.Go(func() { h.meter.run(ctx) })
 	host.Handle(wire.Protocol, h.accept)
 	return h
-}
-
-// limiter bounds a rate; its burst is what may go at once: 20 ms' worth, and
-// no less than the longest block.
-func limiter(r shoal.Rate) *rate.Limiter {
-	if r <= 0 {
-		return rate.NewLimiter(rate.Inf, 0)
-	}
-	return rate.NewLimiter(rate.Limit(r), max(int(r/50), 128<<10))
 }
 
 // Join starts the exchange of a content with the store's pieces; origin says

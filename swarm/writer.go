@@ -1,10 +1,7 @@
 package swarm
 
 import (
-	"context"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/shoal-cdn/shoal/swarm/exchange"
 	"github.com/shoal-cdn/shoal/swarm/wire"
@@ -81,7 +78,7 @@ func (w *writer) step(now time.Time) error {
 		w.havesDue = now.Add(haveDelay)
 	}
 	if block != nil {
-		w.block, w.ready = block, now.Add(w.swarm.hub.up.ReserveN(now, block.Length).DelayFrom(now))
+		w.block, w.ready = block, now.Add(reserve(w.swarm.hub.up, now, block.Length))
 	}
 	if w.block != nil && !now.Before(w.ready) {
 		b := *w.block
@@ -131,21 +128,5 @@ func (w *writer) writeBlock(b exchange.SendBlock) error {
 	w.stream.Drain(w.ctx, queue)
 	w.swarm.hub.meter.up.Add(int64(b.Length))
 	w.event(exchange.BlockSent{Peer: w.peer})
-	return nil
-}
-
-// waitN waits for n bytes' worth of a limiter, in parts where that is more
-// than its burst.
-func waitN(ctx context.Context, l *rate.Limiter, n int) error {
-	if l.Limit() == rate.Inf {
-		return nil
-	}
-	for n > 0 {
-		part := min(n, l.Burst())
-		if err := l.WaitN(ctx, part); err != nil {
-			return err
-		}
-		n -= part
-	}
 	return nil
 }
