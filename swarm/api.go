@@ -37,9 +37,10 @@ type Config struct {
 }
 
 // Bytes counts payload bytes received by source. CrossCarrier is a part of
-// Origin + Peers; Wasted is counted in neither.
+// Origin + Peers; Upstream is what was delivered from outside of the swarm;
+// Wasted is counted in none of them.
 type Bytes struct {
-	Origin, Peers, CrossCarrier, Wasted int64
+	Origin, Peers, CrossCarrier, Upstream, Wasted int64
 }
 
 // FaultKind says what a peer did wrong.
@@ -63,6 +64,11 @@ type Fault struct {
 type Stats struct {
 	Pieces int // held
 	Peers  int // connected
+	// What they are good for, at most surveyInterval and a snapshot's age old.
+	Useful     int // peers that can give a missing piece, and answer
+	UsefulNear int // of those, the ones in the same carrier
+	Lacking    int // missing pieces that no connected peer can give
+
 	Bytes  Bytes
 	Sent   int64 // payload bytes
 	Faults []Fault

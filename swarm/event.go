@@ -120,7 +120,10 @@ func (e peersNamed) handle(s *Swarm) {
 
 func (e dialDone) handle(s *Swarm) { s.roster.dialled(e.id, time.Now()) }
 
-func (e pieceStored) handle(s *Swarm) { s.apply(exchange.PieceStored{Piece: e.piece}) }
+func (e pieceStored) handle(s *Swarm) {
+	s.apply(exchange.PieceStored{Piece: e.piece})
+	s.waits.stored(e.piece, s.state.Held())
+}
 
 func (e pieceBad) handle(s *Swarm) {
 	s.apply(exchange.PieceCorrupt{Peer: e.peer, Piece: e.piece})

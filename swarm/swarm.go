@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -30,14 +31,18 @@ type Swarm struct {
 	complete chan struct{}
 	done     chan struct{}
 	wg       sync.WaitGroup // everything the event loop started
+	readers  atomic.Uint64  // the last one's number
 
 	// Used by the event loop only.
 	state    *exchange.State
 	conns    map[shoal.NodeID]*conn
 	roster   *roster
 	pexDue   map[shoal.NodeID]time.Time
+	waits    waits
 	faults   []Fault
 	planned  time.Time
+	survey   exchange.Survey
+	surveyed time.Time
 	finished bool
 
 	mu    sync.Mutex
@@ -57,18 +62,30 @@ func newSwarm(h *Hub, m *shoal.Manifest, st Store, origin bool) *Swarm {
 		complete: make(chan struct{}),
 		done:     make(chan struct{}),
 		state: exchange.New(exchange.Config{
-			Held: held, PieceLength: m.PieceLength(), PieceSize: m.PieceSize,
+			Held: held, PieceLength: m.PieceLength(), PieceSize: m.PieceSize, Starts: fileStarts(m),
 			Origin: origin, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		}),
 		conns:  make(map[shoal.NodeID]*conn),
 		roster: newRoster(h.host.ID()),
 		pexDue: make(map[shoal.NodeID]time.Time),
+		waits:  make(waits),
 	}
 	s.publish()
 	if held.Full() {
 		s.finish()
 	}
 	return s
+}
+
+// fileStarts is the set of pieces that begin a file.
+func fileStarts(m *shoal.Manifest) *shoal.PieceSet {
+	starts := shoal.NewPieceSet(m.NumPieces())
+	for _, f := range m.Files() {
+		if f.Length > 0 {
+			starts.Add(f.FirstPiece)
+		}
+	}
+	return starts
 }
 
 func (s *Swarm) limits() wire.Limits {
@@ -184,13 +201,24 @@ func (s *Swarm) dial(now time.Time) {
 	}
 }
 
+// surveyInterval is how often the loop looks at what the peers can give.
+const surveyInterval = 250 * time.Millisecond
+
 // publish makes a snapshot of the loop's numbers for Stats.
 func (s *Swarm) publish() {
+	if now := time.Now(); s.finished || now.Sub(s.surveyed) >= surveyInterval {
+		s.survey, s.surveyed = s.state.Survey(), now
+	}
 	b := s.state.Bytes()
 	st := Stats{
-		Pieces: s.state.Held().Count(),
-		Peers:  len(s.conns),
-		Bytes:  Bytes{Origin: b.Origin, Peers: b.Peers, CrossCarrier: b.Cross, Wasted: b.Wasted},
+		Pieces:     s.state.Held().Count(),
+		Peers:      len(s.conns),
+		Useful:     s.survey.Useful,
+		UsefulNear: s.survey.Near,
+		Lacking:    s.survey.Lacking,
+		Bytes: Bytes{
+			Origin: b.Origin, Peers: b.Peers, CrossCarrier: b.Cross, Upstream: b.Upstream, Wasted: b.Wasted,
+		},
 		Sent:   s.state.Sent(),
 		Faults: s.faults,
 	}

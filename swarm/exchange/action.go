@@ -49,6 +49,10 @@ type (
 		Peer  shoal.NodeID
 		Piece int
 	}
+	// Claimed: Count > 0 pieces from First on are the asker's.
+	Claimed struct{ First, Count int }
+	// StorePiece: store the piece that was delivered, and answer with PieceStored.
+	StorePiece struct{ Piece int }
 	// DropPeer: close the connection, if there is one, for a fault of the peer's.
 	// The peer is gone from the state already.
 	DropPeer struct {
@@ -81,6 +85,8 @@ func (SendReject) action()   {}
 func (SendQueued) action()   {}
 func (SendBlock) action()    {}
 func (Verify) action()       {}
+func (Claimed) action()      {}
+func (StorePiece) action()   {}
 func (DropPeer) action()     {}
 func (ReportFault) action()  {}
 func (Completed) action()    {}

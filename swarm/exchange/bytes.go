@@ -3,16 +3,20 @@ package exchange
 import "time"
 
 // Bytes counts payload bytes received. Cross is a part of Origin + Peers;
-// Wasted came twice or was corrupt, and is in no other field.
-type Bytes struct{ Origin, Peers, Cross, Wasted int64 }
+// Upstream came from outside of the swarm; Wasted came twice or was corrupt,
+// and is in no other field.
+type Bytes struct{ Origin, Peers, Cross, Upstream, Wasted int64 }
 
-// class says how a peer's bytes are counted.
-type class struct{ origin, cross bool }
+// class says how a source's bytes are counted.
+type class struct{ origin, cross, upstream bool }
 
 func (b *Bytes) add(c class, n int) {
-	if c.origin {
+	switch {
+	case c.upstream:
+		b.Upstream += int64(n)
+	case c.origin:
 		b.Origin += int64(n)
-	} else {
+	default:
 		b.Peers += int64(n)
 	}
 	if c.cross {

@@ -48,7 +48,7 @@ func (s *State) request(p *peer, now time.Time) {
 		return
 	}
 	for s.roomAt(p) {
-		piece, ok := s.pick.Pick(p.has)
+		piece, ok := s.choose(p, now)
 		if !ok {
 			piece, ok = s.steal(p, now)
 		}
@@ -176,6 +176,7 @@ func (e RejectReceived) apply(s *State, now time.Time) {
 	r := s.unask(p, i, now)
 	s.bytes.waste(p.class, r.received)
 	s.pick.Released(r.piece)
+	p.deny(e.Piece)
 	// It can't serve what it said it had.
 	if p.has.Remove(e.Piece) {
 		s.pick.PeerLost(e.Piece)

@@ -8,41 +8,47 @@ import "time"
 // stays where it is, as what came would be wasted, unless the rest would take
 // far longer: nobody may dribble a piece out for ever.
 func (s *State) steal(p *peer, now time.Time) (piece int, ok bool) {
-	var (
-		victim *peer
-		index  int
-		worst  time.Duration
-	)
+	src := &p.source
+	if !src.path.rate.known {
+		return 0, false
+	}
+	victim, i, wait := s.longestWait(p, p.has.Has, now)
+	if victim == nil {
+		return 0, false
+	}
+	r := victim.source.requests[i]
+	if wait < 2*(src.eta(src.outstanding+int64(r.size), 0)+src.path.minRTT)+stealMargin {
+		return 0, false
+	}
+	s.cancel(victim, i, now)
+	return r.piece, true
+}
+
+// longestWait finds the request for a wanted piece that would be answered
+// last, of all but those to one peer. The rest of a piece that has begun to
+// arrive counts a quarter, as what came would be wasted, unless nothing more
+// has come for a while: then it is expected to stay away for half as long again.
+func (s *State) longestWait(but *peer, wanted func(piece int) bool, now time.Time) (at *peer, index int, wait time.Duration) {
 	for _, q := range s.peers {
-		if q == p {
+		if q == but {
 			continue
 		}
 		var ahead int64 // bytes that q has to send until it has answered r
 		for i, r := range q.source.requests {
 			ahead += int64(r.size - r.received)
-			if !p.has.Has(r.piece) {
+			if !wanted(r.piece) {
 				continue
 			}
-			wait := q.source.eta(ahead, now.Sub(r.at))
+			w := q.source.eta(ahead, now.Sub(r.at))
 			if r.received > 0 {
-				wait = q.source.eta(ahead, 0) / 4
+				w = max(q.source.eta(ahead, 0)/4, (s.waking.elapsed-q.source.delivered)/2)
 			}
-			if wait > worst {
-				victim, index, worst = q, i, wait
+			if w > wait {
+				at, index, wait = q, i, w
 			}
 		}
 	}
-	if victim == nil {
-		return 0, false
-	}
-	r := victim.source.requests[index]
-	src := &p.source
-	mine := src.eta(src.outstanding+int64(r.size), 0) + src.path.minRTT
-	if !src.path.rate.known || worst < 2*mine+stealMargin {
-		return 0, false
-	}
-	s.cancel(victim, index, now)
-	return r.piece, true
+	return at, index, wait
 }
 
 // stealMargin keeps requests from moving to and fro for nothing.

@@ -69,13 +69,37 @@ type (
 	}
 	// QueuedReceived: the peer has our requests and will come to them.
 	QueuedReceived struct{ Peer shoal.NodeID }
-	// PieceStored: the piece asked for by Verify is right and stored.
+	// PieceStored: the piece asked for by Verify is right and stored, or that of
+	// StorePiece is stored.
 	PieceStored struct{ Piece int }
 	// PieceCorrupt: it did not verify. Peer is who sent it.
 	PieceCorrupt struct {
 		Peer  shoal.NodeID
 		Piece int
 	}
+
+	// ClaimAsked: somebody outside of the swarm's peers would fetch consecutive
+	// missing pieces of one file, at most Max bytes together, but one in any case.
+	// It is answered with Claimed, unless there is nothing to claim. Claimed
+	// pieces are requested from no peer until they are delivered or released.
+	ClaimAsked struct {
+		Max     int64
+		Allowed *shoal.PieceSet // the pieces that can be had there; nil: all
+	}
+	// ClaimReleased: these pieces will not come, as far as they were claimed.
+	ClaimReleased struct{ First, Count int }
+	// PieceDelivered: a whole piece came from outside, and verified. It is
+	// answered with StorePiece where it is still missing.
+	PieceDelivered struct{ Piece int }
+
+	// PiecesWanted: a reader waits for these pieces, in this order, and no more
+	// for those it wanted before. See package picker for how many count.
+	PiecesWanted struct {
+		Reader       uint64
+		First, Count int
+	}
+	// ReaderGone: the reader wants nothing any more.
+	ReaderGone struct{ Reader uint64 }
 
 	// Tick: time has passed. Send one every [TickInterval].
 	Tick struct{}

@@ -11,6 +11,15 @@ import (
 
 func emptySet(n int) *shoal.PieceSet { return shoal.NewPieceSet(n) }
 
+// starts is a set of pieces that begin a file.
+func starts(pieces ...int) *shoal.PieceSet {
+	s := emptySet(fuzzPieces)
+	for _, p := range pieces {
+		s.Add(p)
+	}
+	return s
+}
+
 // fuzzer feeds a state with events that are well-formed and otherwise
 // arbitrary, as peers may send them, and answers its actions as its owner must.
 type fuzzer struct {
@@ -22,6 +31,8 @@ type fuzzer struct {
 	checks  []Verify              // without an answer
 	asked   map[shoal.NodeID][]SendRequest
 	full    int // times Completed came
+	claimed []Claimed
+	stores  []StorePiece // without an answer
 }
 
 const (
@@ -67,6 +78,11 @@ func (f *fuzzer) handle(ev Event) {
 			f.asked[a.Peer] = append(f.asked[a.Peer], a)
 		case Verify:
 			f.checks = append(f.checks, a)
+		case Claimed:
+			f.checkClaim(ev.(ClaimAsked), a)
+			f.claimed = append(f.claimed, a)
+		case StorePiece:
+			f.stores = append(f.stores, a)
 		case DropPeer:
 			f.gone(a.Peer)
 		case Completed:
@@ -78,6 +94,19 @@ func (f *fuzzer) handle(ev Event) {
 	checkInvariants(f.tb, f.s)
 }
 
+// checkClaim: a run of one file, no longer than asked for, of what is allowed.
+func (f *fuzzer) checkClaim(asked ClaimAsked, got Claimed) {
+	if got.Count < 1 || got.Count > 1 && int64(got.Count)*fuzzLength > asked.Max {
+		f.tb.Fatalf("%+v for %+v", got, asked)
+	}
+	for i := range got.Count {
+		piece := got.First + i
+		if asked.Allowed != nil && !asked.Allowed.Has(piece) || i > 0 && f.s.cfg.Starts.Has(piece) {
+			f.tb.Fatalf("%+v for %+v: piece %d", got, asked, piece)
+		}
+	}
+}
+
 func (f *fuzzer) gone(p shoal.NodeID) {
 	delete(f.sending, p)
 	delete(f.asked, p)
@@ -87,7 +116,7 @@ func (f *fuzzer) step() {
 	p := shoal.NodeID(fmt.Sprint("p", f.byte()%5))
 	piece := f.byte() % fuzzPieces
 	size := f.s.cfg.PieceSize(piece)
-	switch f.byte() % 14 {
+	switch f.byte() % 19 {
 	case 0:
 		f.handle(PeerJoined{Peer: p, Origin: piece%2 == 0, Cross: piece%3 == 0})
 	case 1:
@@ -142,6 +171,33 @@ func (f *fuzzer) step() {
 			}
 		}
 	case 13:
+		ask := ClaimAsked{Max: int64(f.byte()) << 12}
+		if piece%2 == 0 {
+			ask.Allowed = f.set()
+		}
+		f.handle(ask)
+	case 14: // what was claimed, or anything
+		if n := len(f.claimed); n > 0 && f.byte()%4 != 0 {
+			piece = f.claimed[n-1].First
+		}
+		f.handle(PieceDelivered{piece})
+	case 15:
+		if n := len(f.claimed); n > 0 {
+			f.handle(ClaimReleased(f.claimed[n-1]))
+			f.claimed = f.claimed[:n-1]
+		}
+	case 16:
+		if len(f.stores) > 0 {
+			f.handle(PieceStored(f.stores[0]))
+			f.stores = f.stores[1:]
+		}
+	case 17:
+		if reader := uint64(f.byte() % 4); f.byte()%3 == 0 {
+			f.handle(ReaderGone{reader})
+		} else {
+			f.handle(PiecesWanted{reader, piece - 2, f.byte() % 8})
+		}
+	case 18:
 		step, n := time.Duration(f.byte()*f.byte())*time.Millisecond, 1
 		if piece%2 == 0 {
 			n = 30 // long enough to run out of patience
@@ -180,6 +236,7 @@ func FuzzState(f *testing.F) {
 					}
 					return fuzzLength
 				},
+				Starts: starts(0, 7, 8, 15),
 			}),
 		}
 		for len(z.in) > 0 && !t.Failed() {
@@ -188,12 +245,18 @@ func FuzzState(f *testing.F) {
 		for _, v := range z.checks {
 			z.handle(PieceStored{v.Piece})
 		}
+		for _, a := range z.stores {
+			z.handle(PieceStored(a))
+		}
+		for _, c := range z.claimed {
+			z.handle(ClaimReleased(c))
+		}
 		for i := range 5 {
 			z.handle(PeerLeft{shoal.NodeID(fmt.Sprint("p", i))})
 		}
-		if z.s.outstanding != 0 || z.s.slots != 0 || len(z.s.verifying) != 0 || z.s.Peers() != 0 {
-			t.Errorf("left: %d bytes outstanding, %d slots, %d being verified, %d peers",
-				z.s.outstanding, z.s.slots, len(z.s.verifying), z.s.Peers())
+		if z.s.outstanding != 0 || z.s.slots != 0 || len(z.s.verifying) != 0 || len(z.s.claims.pieces) != 0 || z.s.Peers() != 0 {
+			t.Errorf("left: %d bytes outstanding, %d slots, %d being verified, %d claimed, %d peers",
+				z.s.outstanding, z.s.slots, len(z.s.verifying), len(z.s.claims.pieces), z.s.Peers())
 		}
 	})
 }

@@ -64,13 +64,22 @@ func checkInvariants(tb testing.TB, s *State) {
 			tb.Errorf("piece %d has %d holders, want %d", piece, got, n)
 		}
 	}
+	for piece := range s.claims.pieces {
+		asked[piece]++
+		if s.Held().Has(piece) {
+			tb.Errorf("piece %d is claimed and here", piece)
+		}
+		if _, ok := s.verifying[piece]; ok {
+			tb.Errorf("piece %d is claimed and being stored", piece)
+		}
+	}
 	for piece, n := range asked {
 		if n > 1 {
-			tb.Errorf("piece %d is asked of %d peers", piece, n)
+			tb.Errorf("piece %d is asked of %d peers, or claimed too", piece, n)
 		}
 	}
 	b := s.bytes
-	if b.Origin < 0 || b.Peers < 0 || b.Cross < 0 || b.Wasted < 0 || b.Cross > b.Origin+b.Peers {
+	if min(b.Origin, b.Peers, b.Cross, b.Upstream, b.Wasted) < 0 || b.Cross > b.Origin+b.Peers {
 		tb.Errorf("bytes %+v", b)
 	}
 	checkSettled(tb, s.pick, asked, s.verifying)
@@ -87,8 +96,13 @@ func checkSettled(tb testing.TB, p *picker.Picker, asked map[int]int, verifying 
 		one.Add(piece)
 		_, free := p.Pick(one)
 		_, checking := verifying[piece]
-		if underWay := asked[piece] > 0 || checking; free == underWay {
+		underWay := asked[piece] > 0 || checking
+		if free == underWay {
 			tb.Errorf("piece %d: free %v, under way %v", piece, free, underWay)
+		}
+		_, urgent := p.PickUrgent(one.Has)
+		if urgent != (free && p.Urgent(piece)) {
+			tb.Errorf("piece %d: free %v, wanted %v, picked as urgent %v", piece, free, p.Urgent(piece), urgent)
 		}
 	}
 }

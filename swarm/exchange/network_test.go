@@ -158,6 +158,8 @@ func (n *network) carryOut(node *simNode, a Action) {
 			return
 		}
 		n.after(0, func() { n.handle(node, PieceStored{a.Piece}) })
+	case StorePiece:
+		n.after(0, func() { n.handle(node, PieceStored(a)) })
 	case DropPeer:
 		node.faults[a.Peer] = a.Fault
 		n.after(n.delay, func() { n.handle(n.nodes[a.Peer], PeerLeft{node.id}) })
@@ -195,18 +197,22 @@ func (n *network) run(most time.Duration) {
 		if n.done() {
 			return
 		}
-		x := heap.Pop(&n.queue).(timed)
-		n.now = x.at
-		if n.now.After(end) {
+		if n.step(); n.now.After(end) {
 			break
 		}
-		x.run()
 	}
 	for _, node := range n.order {
 		if !node.gone && node.completed.IsZero() && !node.state.Held().Full() {
 			n.tb.Errorf("%s has %d of %d pieces after %v", node.id, node.state.Held().Count(), n.pieces, most)
 		}
 	}
+}
+
+// step runs what is due next.
+func (n *network) step() {
+	x := heap.Pop(&n.queue).(timed)
+	n.now = x.at
+	x.run()
 }
 
 func (n *network) done() bool {

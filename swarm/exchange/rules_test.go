@@ -391,6 +391,32 @@ func TestSlowReceiverLosesItsSlot(t *testing.T) {
 	}
 }
 
+// A piece that has begun to arrive moves too when nothing more comes, however
+// fast its source was: well before the source counts as silent.
+func TestStalledPieceMoves(t *testing.T) {
+	s := newScript(t, 2, piece)
+	s.join([]int{0}, "stalled")
+	s.on(PeerJoined{Peer: "fast"})
+	s.on(BitfieldReceived{"fast", shoal.FullPieceSet(2)})
+	s.wait(TickInterval)
+	s.on(BlockReceived{"stalled", 0, 0, block})
+	s.on(BlockReceived{"fast", 1, 0, piece})
+	s.on(PieceStored{1})
+	if out := of[SendCancel](s.wait(200 * time.Millisecond)); len(out) != 0 {
+		t.Fatalf("taken back too early: %v", out)
+	}
+	for range 20 {
+		out := s.wait(TickInterval)
+		if len(out) > 0 {
+			if want := []Action{SendCancel{"stalled", 0, piece}, SendRequest{"fast", 0, piece}}; !reflect.DeepEqual(out, want) {
+				t.Errorf("within a second:\n%s", describe(out))
+			}
+			return
+		}
+	}
+	t.Error("not taken back within a second")
+}
+
 // A source that dribbles must not keep a piece for ever.
 func TestDribblingSourceLosesItsPiece(t *testing.T) {
 	s := newScript(t, 2, 4<<20)

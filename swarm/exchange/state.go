@@ -14,6 +14,7 @@ type Config struct {
 	Held        *shoal.PieceSet     // pieces that are here at the start; the state keeps a copy
 	PieceLength int                 // bytes
 	PieceSize   func(piece int) int // bytes; at most PieceLength
+	Starts      *shoal.PieceSet     // first pieces of files, where claims must not reach over; nil: there is one file
 	// Origin makes the node show its pieces one by one until each has left it
 	// once. It must hold all of them.
 	Origin bool
@@ -29,6 +30,7 @@ type State struct {
 
 	outstanding int64         // bytes requested and not received, over all peers
 	verifying   map[int]class // pieces handed to Verify and not answered, and who sent them
+	claims      claims        // what is fetched from outside
 	slots       int           // uploads that occupy a slot
 	blockTime   ewma          // seconds from a SendBlock to its BlockSent
 	pieceTime   ewma          // seconds between two requests served
@@ -48,6 +50,8 @@ type peer struct {
 	class class
 	has   *shoal.PieceSet // it told us
 
+	denied map[int]bool // pieces that it rejected; nil: none
+
 	source source // we request from it
 	sink   sink   // it requests from us
 	given  given  // we are an origin and show it pieces
@@ -55,8 +59,11 @@ type peer struct {
 
 // New returns the state of a node that has no peers yet.
 func New(cfg Config) *State {
+	if cfg.Starts == nil {
+		cfg.Starts = shoal.NewPieceSet(cfg.Held.Len())
+	}
 	s := &State{cfg: cfg, pick: picker.New(cfg.Held, cfg.Rand),
-		byID: make(map[shoal.NodeID]*peer), verifying: make(map[int]class)}
+		byID: make(map[shoal.NodeID]*peer), verifying: make(map[int]class), claims: newClaims()}
 	if cfg.Origin && cfg.Held.Full() {
 		s.inject = newInjection(cfg.Held.Len(), cfg.Rand)
 	}
@@ -109,7 +116,7 @@ func (e PeerJoined) apply(s *State, now time.Time) {
 	if s.byID[e.Peer] != nil {
 		return
 	}
-	p := &peer{id: e.Peer, class: class{e.Origin, e.Cross}, has: shoal.NewPieceSet(s.Held().Len())}
+	p := &peer{id: e.Peer, class: class{origin: e.Origin, cross: e.Cross}, has: shoal.NewPieceSet(s.Held().Len())}
 	s.peers = append(s.peers, p)
 	s.byID[e.Peer] = p
 	if s.inject != nil {
@@ -153,6 +160,7 @@ func (e HaveReceived) apply(s *State, now time.Time) {
 		return
 	}
 	s.pick.PeerGained(e.Piece)
+	s.decline(p, e.Piece)
 	if s.inject != nil {
 		s.inject.spread(e.Piece, p)
 		s.reveal(now)

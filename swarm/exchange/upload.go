@@ -77,6 +77,7 @@ func (e CancelReceived) apply(s *State, now time.Time) {
 	if p == nil {
 		return
 	}
+	s.declined(p, e.Piece, now)
 	p.sink.queue = slices.DeleteFunc(p.sink.queue, func(u upload) bool { return u.is(e.Piece, e.Begin, e.Length) })
 	if p.sink.busy && p.sink.serving.is(e.Piece, e.Begin, e.Length) {
 		p.sink.stop = true

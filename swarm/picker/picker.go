@@ -1,6 +1,6 @@
-// Package picker decides which piece to request next: rarest first among the
-// pieces that nobody has been asked for, ties broken at random so that nodes
-// with the same view do not all want the same piece.
+// Package picker decides which piece to request next: what readers wait for,
+// then rarest first among the pieces that nobody has been asked for, ties broken
+// at random so that nodes with the same view do not all want the same piece.
 //
 // It is pure: no I/O, no clock, and its random source is passed in. A Picker
 // is not safe for concurrent use.
@@ -19,6 +19,7 @@ type Picker struct {
 	held    *shoal.PieceSet // verified here
 	settled *shoal.PieceSet // held or requested: not to be picked
 	holders []uint32        // connected peers that have the piece
+	urgent  urgent
 }
 
 // New returns a Picker for a content of which the pieces in held are here.
@@ -51,14 +52,20 @@ func (p *Picker) PeerGone(has *shoal.PieceSet) {
 	}
 }
 
-// Requested notes that a peer has been asked for the piece.
-func (p *Picker) Requested(piece int) { p.settled.Add(piece) }
+// Requested notes that somebody has been asked for the piece.
+func (p *Picker) Requested(piece int) {
+	p.settled.Add(piece)
+	p.urgent.settle(piece)
+}
 
 // Released notes that nobody is asked for the piece any more; a piece held
 // here stays settled.
 func (p *Picker) Released(piece int) {
 	if !p.held.Has(piece) {
 		p.settled.Remove(piece)
+		if p.Urgent(piece) {
+			p.urgent.open.Add(piece)
+		}
 	}
 }
 
@@ -66,6 +73,7 @@ func (p *Picker) Released(piece int) {
 func (p *Picker) Stored(piece int) {
 	p.held.Add(piece)
 	p.settled.Add(piece)
+	p.urgent.settle(piece)
 }
 
 // Pick chooses the piece to request from a peer that has the given pieces:
