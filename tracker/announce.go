@@ -55,6 +55,9 @@ func (t *Tracker) takeIn(ctx context.Context, now time.Time, a *api.Announce) (r
 	case ticket.Stale: // what it says has come already, but may still be on its way to the disk
 		return ticket, t.saver.Save(ctx)
 	}
+	if ticket.Started || a.Leaving {
+		t.leases.Forget(now, a.Node.ID)
+	}
 	if ticket.Started {
 		t.tasks.Restarted(a.Node.ID)
 		t.log.Info("node started a session", "node", a.Node.Name, "id", a.Node.ID, "guest", a.Node.Guest, "holdings", len(a.Holdings))

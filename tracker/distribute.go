@@ -46,7 +46,7 @@ func (t *Tracker) prepareTask(ctx context.Context, now time.Time, req api.NewTas
 	if req.ID == "" {
 		req.ID = api.NewTaskID()
 	}
-	if err := cmp.Or(api.CheckTaskID(req.ID), api.CheckDest(req.Dest)); err != nil {
+	if err := cmp.Or(api.CheckTaskID(req.ID), api.CheckDest(req.Dest), req.Limits.Validate()); err != nil {
 		return tasks.Task{}, err
 	}
 	switch n := len(req.Nodes); {

@@ -126,7 +126,7 @@ func TestOpenAPI(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &doc); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []string{"/v1/announce", "/v1/nodes", "/v1/contents", "/v1/contents/{id}", "/v1/contents/{id}/torrent", "/v1/tasks", "/v1/tasks/{task}", "/v1/tasks/{task}/cancel"} {
+	for _, p := range []string{"/v1/announce", "/v1/nodes", "/v1/contents", "/v1/contents/{id}", "/v1/contents/{id}/torrent", "/v1/tasks", "/v1/tasks/{task}", "/v1/tasks/{task}/cancel", "/v1/leases", "/v1/leases/{lease}"} {
 		if len(doc.Paths[p]) == 0 {
 			t.Errorf("%s is missing", p)
 		}
@@ -175,6 +175,8 @@ func FuzzPost(f *testing.F) {
 	f.Add("/v1/announce", `{"node":{"id":"id1","name":"n","addrs":[]},"session":"s","cursor":0,"leaving":true}`)
 	f.Add("/v1/tasks", `{"content":"`+strings.Repeat("01", 32)+`","nodes":["all","n"],"dest":"a/b"}`)
 	f.Add("/v1/tasks/x/cancel", ``)
+	f.Add("/v1/leases", `{"node":"id1","session":"s","content":"`+strings.Repeat("01", 32)+`","reason":"no_peers","kinds":["node"],"excluded":[{"upstream":"http://x/","reason":"404"}],"lease":"l","used":1,"done":true}`)
+	f.Add("/v1/tasks", `{"content":"`+strings.Repeat("01", 32)+`","nodes":["n"],"limits":{"egress_copies":1,"egress_rate":5,"carriers":{"c":{"egress_copies":2}}}}`)
 	tr := newTracker(f)
 	f.Fuzz(func(t *testing.T, path, body string) {
 		if !strings.HasPrefix(path, "/v1/") || strings.ContainsAny(path, " \r\n\x00%?#") || strings.Contains(body, "wait") {

@@ -43,6 +43,9 @@ func (t *Tracker) routes(version string) (http.Handler, error) {
 	route(a, t, http.MethodGet, "/v1/tasks/{task}", "get-task", "One task; with wait, once it has changed", t.getTask)
 	route(a, t, http.MethodPost, "/v1/tasks/{task}/cancel", "cancel-task", "Have a task's nodes give it up", t.postCancel)
 
+	route(a, t, http.MethodPost, "/v1/leases", "lease", "Ask for an upstream", t.postLease, limited(api.MaxLeaseBytes, bodyTimeout))
+	route(a, t, http.MethodDelete, "/v1/leases/{lease}", "return-lease", "Give a lease back", t.deleteLease)
+
 	for _, own := range []string{"ErrorModel", "ErrorDetail"} { // huma's, which are never sent
 		delete(a.OpenAPI().Components.Schemas.Map(), own)
 	}
@@ -150,6 +153,11 @@ type (
 		Wait float64 `query:"wait" minimum:"0" maximum:"30" doc:"seconds to wait for a change"`
 		Seen uint64  `query:"seen" doc:"the version that the client has"`
 	}
+	leaseIn    struct{ Body api.LeaseRequest }
+	oneLeaseIn struct {
+		Lease string `path:"lease" maxLength:"64"`
+		Used  int64  `query:"used" minimum:"0" doc:"bytes read by the lease"`
+	}
 )
 
 func (t *Tracker) postAnnounce(ctx context.Context, in *announceIn) (*body[api.Reply], error) {
@@ -204,6 +212,14 @@ func (t *Tracker) getTask(ctx context.Context, in *watchIn) (*body[api.Task], er
 
 func (t *Tracker) postCancel(ctx context.Context, in *oneTaskIn) (*body[api.Task], error) {
 	return answer(t.cancelTask(ctx, time.Now(), in.Task))
+}
+
+func (t *Tracker) postLease(ctx context.Context, in *leaseIn) (*body[api.LeaseReply], error) {
+	return answer(t.lease(ctx, time.Now(), &in.Body))
+}
+
+func (t *Tracker) deleteLease(_ context.Context, in *oneLeaseIn) (*none, error) {
+	return nil, t.returnLease(time.Now(), in.Lease, in.Used)
 }
 
 func answer[T any](v T, err error) (*body[T], error) {

@@ -24,6 +24,8 @@ const (
 	// once the body has been read, so that it doesn't cut a held answer short.
 	bodyTimeout    = 20 * time.Second
 	torrentTimeout = 3 * time.Minute
+
+	readTimeout = 10 * time.Second // for a content's description, from the database
 )
 
 // Serve runs the tracker and its HTTP server on ln until ctx ends, and closes

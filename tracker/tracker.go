@@ -12,8 +12,10 @@ import (
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/tracker/db"
+	"github.com/shoal-cdn/shoal/tracker/leases"
 	"github.com/shoal-cdn/shoal/tracker/registry"
 	"github.com/shoal-cdn/shoal/tracker/tasks"
+	"golang.org/x/sync/singleflight"
 )
 
 const (
@@ -38,6 +40,8 @@ type Tracker struct {
 	db      *db.DB
 	nodes   *registry.Registry
 	tasks   *tasks.Engine
+	leases  *leases.Planner
+	reading singleflight.Group // of contents to be leased
 	saver   saver
 	metrics *metrics
 	uploads chan struct{} // a slot for every .torrent that may be in memory
@@ -74,7 +78,7 @@ func New(cfg Config) (*Tracker, error) {
 		log:     cfg.Log,
 		started: time.Now(),
 		db:      d,
-		nodes:   registry.New(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
+		nodes:   registry.New(newRand()),
 		tasks:   tasks.NewEngine(cfg.NodeTimeout),
 		uploads: make(chan struct{}, maxUploads),
 	}
@@ -92,6 +96,8 @@ func New(cfg Config) (*Tracker, error) {
 	return t, nil
 }
 
+func newRand() *rand.Rand { return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) }
+
 // restore takes up the nodes and the open tasks from the database.
 func (t *Tracker) restore(ctx context.Context) error {
 	nodes, err := t.db.Nodes(ctx)
@@ -101,6 +107,11 @@ func (t *Tracker) restore(ctx context.Context) error {
 	for _, n := range nodes {
 		t.nodes.Restore(n)
 	}
+	cfg := leases.Config{Nodes: t.nodes, Rand: newRand(), Read: t.metrics.read}
+	if len(nodes) > 0 {
+		cfg.Open = t.started.Add(leasesAfterStart)
+	}
+	t.leases = leases.New(cfg)
 	open, err := t.db.OpenTasks(ctx)
 	if err != nil {
 		return err
@@ -141,7 +152,9 @@ func (t *Tracker) sweep(ctx context.Context, now time.Time) {
 	dead := t.nodes.Sweep(now)
 	for _, n := range dead {
 		t.log.Warn("node is dead", "node", n.Name, "id", n.ID, "seen", n.Seen)
+		t.leases.Forget(now, n.ID)
 	}
+	t.leases.Sweep(now)
 	if err := t.saveNodes(ctx, dead); err != nil {
 		t.log.Error("saving dead nodes failed", "err", err)
 	}

@@ -26,6 +26,7 @@ type Reply struct {
 	Resync   bool                       `json:"resync,omitempty"`    // the tracker does not know this session: announce in full
 	Peers    map[shoal.ContentID][]Peer `json:"peers,omitempty"`     // for the contents the node fetches that have new ones, and those it is ordered to fetch, nearest first; not always all there are
 	SubTasks []SubTaskOrder             `json:"sub_tasks,omitempty"` // all that are open
+	Dial     []DialOrder                `json:"dial,omitempty"`      // connections to open since the cursor, at most [MaxDials]
 }
 
 // SubTaskOrder tells a node to carry out its part of a task. The tracker
@@ -47,6 +48,7 @@ type SubTaskReport struct {
 	Pieces  int     `json:"pieces"`  // how many it has by now
 	Seconds float64 `json:"seconds"` // since it accepted the order, or until it ended
 	Bytes   Bytes   `json:"bytes"`
+	Why     Why     `json:"why,omitzero"` // where its seconds went
 	Faults  []Fault `json:"faults,omitempty"`
 }
 

@@ -98,6 +98,23 @@ func (c *Client) task(ctx context.Context, id string, r request) (Task, error) {
 	return call[Task](ctx, c, r, nil)
 }
 
+// Lease asks for an upstream, or for more time on one. A refusal is no error:
+// see [LeaseReply]. A node that isn't known in the session is
+// [shoal.ErrConflict]: it announces and tries again.
+func (c *Client) Lease(ctx context.Context, r LeaseRequest) (LeaseReply, error) {
+	return call[LeaseReply](ctx, c, request{op: "lease " + r.Content.Short(), method: http.MethodPost, path: "/v1/leases"}, r)
+}
+
+// ReturnLease gives a lease back by which used bytes were read. One that
+// isn't there any more is no error.
+func (c *Client) ReturnLease(ctx context.Context, id string, used int64) error {
+	if err := CheckLeaseID(id); err != nil {
+		return fmt.Errorf("return lease: %w", err)
+	}
+	_, err := c.do(ctx, request{op: "return lease", method: http.MethodDelete, path: fmt.Sprintf("/v1/leases/%s?used=%d", id, max(used, 0))})
+	return err
+}
+
 func contentPath(id shoal.ContentID) string { return "/v1/contents/" + id.String() }
 
 // waitTime is how long the tracker may hold an answer back.

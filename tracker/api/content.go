@@ -32,7 +32,8 @@ type Content struct {
 	Pieces      int             `json:"pieces"`
 	PieceLength int             `json:"piece_length"` // bytes
 	Created     time.Time       `json:"created"`
-	Origins     int             `json:"origins"`  // live nodes that seed it as its origin
-	Holders     int             `json:"holders"`  // live nodes that have all of it, origins among them
-	Fetchers    int             `json:"fetchers"` // live nodes that are fetching it
+	WebSeeds    []string        `json:"web_seeds,omitempty"` // as in shoal.Manifest, those registered last first
+	Origins     int             `json:"origins"`             // live nodes that seed it as its origin
+	Holders     int             `json:"holders"`             // live nodes that have all of it, origins among them
+	Fetchers    int             `json:"fetchers"`            // live nodes that are fetching it
 }

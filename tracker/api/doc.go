@@ -11,6 +11,8 @@
 //	GET    /v1/tasks?limit=N           []Task without Nodes, newest first
 //	GET    /v1/tasks/{task}            Task; with ?wait=SECONDS&seen=VERSION a long poll, see below
 //	POST   /v1/tasks/{task}/cancel     Task
+//	POST   /v1/leases                  LeaseRequest → LeaseReply
+//	DELETE /v1/leases/{lease}?used=N   204; also where the lease is over
 //	GET    /openapi.json /metrics /healthz /readyz
 //
 // Bodies are JSON but for .torrent files (application/x-bittorrent). Fields
@@ -39,6 +41,29 @@
 //
 // An answered announce is durable: final states of sub-tasks in it needn't be
 // reported again, unless the tracker asks for a Resync.
+//
+// # Leases
+//
+// What isn't to be had from peers, a node reads from an upstream: another
+// node's gateway, or a web seed. It asks for a lease first (M8, B1), and the
+// answer is one of two:
+//
+//   - a Lease: an upstream, pieces of the content, at most so many bytes a
+//     second and connections, for so many seconds. The node reads these pieces
+//     and no others from it. No other node of its carrier is sent to an origin
+//     for them meanwhile, so it announces them as they come.
+//   - a Refusal and RetryAfter: the node goes on with its peers and doesn't ask
+//     again for so many seconds. Reading without a lease is not an answer to it.
+//
+// A lease lasts seconds. Near its end a node that is still reading renews it
+// with the bytes read so far; the tracker refuses that when they haven't
+// changed, and the node stops. A node that has finished says so in its next
+// request (Done), or gives the lease back when it needs no other. So that
+// reading doesn't pause, a node may ask for a second lease while it reads by
+// the first. A node that asks for want of anybody it can dial ([Unreachable])
+// may also be served over a connection that a holder is told to open: Reply.Dial
+// of that holder. Everything about leases is forgotten when the tracker or the
+// node restarts; a lease that is in use then is not found at its renewal.
 //
 // # Long poll of a task
 //

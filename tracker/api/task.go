@@ -26,8 +26,9 @@ func (s State) Final() bool { return s == Succeeded || s == Failed || s == Cance
 type NewTask struct {
 	ID      string          `json:"task,omitempty"` // chosen by the client so that repeating the request does no harm; "": the tracker chooses
 	Content shoal.ContentID `json:"content"`
-	Nodes   []string        `json:"nodes"`          // names; "all": every live node that is no guest, and with Dest no origin of the content
-	Dest    string          `json:"dest,omitempty"` // relative, local, clean, slash-separated; "": the content's name
+	Nodes   []string        `json:"nodes"`           // names; "all": every live node that is no guest, and with Dest no origin of the content
+	Dest    string          `json:"dest,omitempty"`  // relative, local, clean, slash-separated; "": the content's name
+	Limits  Limits          `json:"limits,omitzero"` // on what upstreams send for it
 }
 
 // Task is a distribution of one content to several nodes.
@@ -39,6 +40,7 @@ type Task struct {
 	Size       int64           `json:"size"` // bytes
 	Pieces     int             `json:"pieces"`
 	Dest       string          `json:"dest,omitempty"`
+	Limits     Limits          `json:"limits,omitzero"`
 	State      State           `json:"state"`
 	Created    time.Time       `json:"created"`
 	Seconds    float64         `json:"seconds"`         // since creation, or until the end
@@ -56,5 +58,6 @@ type SubTask struct {
 	Error   string       `json:"error,omitempty"`
 	Pieces  int          `json:"pieces"`
 	Bytes   Bytes        `json:"bytes"`
+	Why     Why          `json:"why,omitzero"` // where its seconds went; absent before the node says so
 	Faults  []Fault      `json:"faults,omitempty"`
 }

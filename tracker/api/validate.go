@@ -60,10 +60,15 @@ func (n *NodeInfo) Validate() error {
 			return invalid("address %s: want a multiaddr", quote(a))
 		}
 	}
-	if n.HTTP != "" {
-		u, err := url.Parse(n.HTTP)
-		if err != nil || len(n.HTTP) > maxURL || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			return invalid("HTTP address %s: want an http or https URL", quote(n.HTTP))
+	if n.HTTP != "" && !isBaseURL(n.HTTP) {
+		return invalid("HTTP address %s: want an http or https URL", quote(n.HTTP))
+	}
+	if len(n.Gateway) > MaxGateways {
+		return invalid("%d gateways: want at most %d", len(n.Gateway), MaxGateways)
+	}
+	for _, g := range n.Gateway {
+		if !isBaseURL(g) {
+			return invalid("gateway %s: want an http or https URL", quote(g))
 		}
 	}
 	if n.Up < 0 || n.Down < 0 {
@@ -137,6 +142,9 @@ func (r *SubTaskReport) validate() error {
 	if r.Pieces < 0 || r.Seconds < 0 || min(b.Origin, b.Peers, b.CrossCarrier, b.Upstream, b.Wasted) < 0 {
 		return invalid("sub-task of %s: negative figures", r.Task)
 	}
+	if err := r.Why.validate(); err != nil {
+		return fmt.Errorf("sub-task of %s: %w", r.Task, err)
+	}
 	if len(r.Faults) > MaxFaults {
 		return invalid("sub-task of %s: %d faults: want at most %d", r.Task, len(r.Faults), MaxFaults)
 	}
@@ -172,6 +180,13 @@ func isToken(s string, most int) bool {
 		}
 	}
 	return true
+}
+
+// isBaseURL reports whether s is an http or https URL that paths can be joined to.
+func isBaseURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && len(s) <= maxURL && printable(s) && (u.Scheme == "http" || u.Scheme == "https") &&
+		u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
 func printable(s string) bool {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ func valid() Announce {
 	return Announce{
 		Session: "s",
 		Node: NodeInfo{ID: "id1", Name: "n-1.example", Addrs: []string{"/ip4/10.0.0.1/tcp/1"}, HTTP: "http://10.0.0.1:80",
+			Gateway:  []string{"http://10.0.0.1:81", "https://[fd00::1]:82/"},
 			Locality: shoal.Locality{Carrier: "中国电信"}},
 		Holdings: []Holding{{Role: Fetcher, Pieces: shoal.Pieces{Total: 2, Count: 1}}},
 		SubTasks: []SubTaskReport{{Task: "t", State: Running, Faults: []Fault{{Peer: "id2", Kind: "corrupt"}}}},
@@ -36,6 +38,11 @@ func TestValidate(t *testing.T) {
 		"long address":        func(a *Announce) { a.Node.Addrs = []string{"/" + long} },
 		"many addresses":      func(a *Announce) { a.Node.Addrs = make([]string, MaxAddrs+1) },
 		"script as URL":       func(a *Announce) { a.Node.HTTP = "javascript://x" },
+		"many gateways":       func(a *Announce) { a.Node.Gateway = make([]string, MaxGateways+1) },
+		"gateway of a file":   func(a *Announce) { a.Node.Gateway = []string{"file:///etc"} },
+		"gateway with query":  func(a *Announce) { a.Node.Gateway = []string{"http://x/?a=b"} },
+		"gateway of a user":   func(a *Announce) { a.Node.Gateway = []string{"http://u:p@x/"} },
+		"long gateway":        func(a *Announce) { a.Node.Gateway = []string{"http://" + long} },
 		"label with escape":   func(a *Announce) { a.Node.Site = "a\x1b[2J" },
 		"long label":          func(a *Announce) { a.Node.Region = long },
 		"long version":        func(a *Announce) { a.Node.Version = long },
@@ -52,6 +59,9 @@ func TestValidate(t *testing.T) {
 		"no task":             func(a *Announce) { a.SubTasks[0].Task = "" },
 		"negative bytes":      func(a *Announce) { a.SubTasks[0].Bytes.Peers = -1 },
 		"many reports":        func(a *Announce) { a.SubTasks = make([]SubTaskReport, MaxReports+1) },
+		"negative seconds":    func(a *Announce) { a.SubTasks[0].Why.Lease = -1 },
+		"no number":           func(a *Announce) { a.SubTasks[0].Why.Active = math.NaN() },
+		"endless seconds":     func(a *Announce) { a.SubTasks[0].Why.Disk = math.Inf(1) },
 		"many faults":         func(a *Announce) { a.SubTasks[0].Faults = make([]Fault, MaxFaults+1) },
 		"fault of nobody":     func(a *Announce) { a.SubTasks[0].Faults[0].Peer = "" },
 	} {

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -13,18 +14,22 @@ import (
 )
 
 const (
-	taskColumns = `tasks.id, content, contents.name, size, contents.pieces, dest, tasks.created, ended, version, bound`
+	taskColumns = `tasks.id, content, contents.name, size, contents.pieces, dest, tasks.created, ended, version, bound, limits`
 	fromTasks   = ` FROM tasks JOIN contents ON contents.id = content `
 )
 
 // CreateTask records a new task. A task's ID that is taken is
 // [shoal.ErrConflict].
 func (db *DB) CreateTask(ctx context.Context, t tasks.Task) error {
+	limits, err := json.Marshal(t.Limits)
+	if err != nil {
+		return fmt.Errorf("create task %s: %w: %w", t.ID, shoal.ErrInvalid, err)
+	}
 	return db.tx(ctx, "create task "+t.ID, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `
-			INSERT INTO tasks (id, content, dest, state, created, version, bound) VALUES ($1, $2, $3, $4, $5, $6, $7)
+			INSERT INTO tasks (id, content, dest, state, created, version, bound, limits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (id) DO NOTHING`,
-			t.ID, t.Content.String(), t.Dest, tasks.StateOf(t.Counts()), millis(t.Created), t.Version, t.Bound)
+			t.ID, t.Content.String(), t.Dest, tasks.StateOf(t.Counts()), millis(t.Created), t.Version, t.Bound, string(limits))
 		if err != nil {
 			return err
 		}
@@ -59,13 +64,13 @@ func (db *DB) SaveTasks(ctx context.Context, changes []tasks.Change) error {
 func saveSubTasks(ctx context.Context, tx *sql.Tx, t tasks.Task) error {
 	stmt, err := tx.PrepareContext(ctx, `
 		INSERT INTO sub_tasks (task, node, name, state, error, unreachable, cancel, pieces, seconds,
-			origin, peers, cross_carrier, upstream, wasted, faults)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+			origin, peers, cross_carrier, upstream, wasted, faults, why)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 		ON CONFLICT (task, node) DO UPDATE SET state = excluded.state, error = excluded.error,
 			unreachable = excluded.unreachable, cancel = excluded.cancel, pieces = excluded.pieces,
 			seconds = excluded.seconds, origin = excluded.origin, peers = excluded.peers,
 			cross_carrier = excluded.cross_carrier, upstream = excluded.upstream, wasted = excluded.wasted,
-			faults = excluded.faults`)
+			faults = excluded.faults, why = excluded.why`)
 	if err != nil {
 		return err
 	}
@@ -75,8 +80,12 @@ func saveSubTasks(ctx context.Context, tx *sql.Tx, t tasks.Task) error {
 		if err != nil {
 			return err
 		}
+		why, err := json.Marshal(s.Why)
+		if err != nil {
+			return err
+		}
 		if _, err := stmt.ExecContext(ctx, t.ID, s.Node, s.Name, s.State, s.Error, flag(s.Unreachable), flag(s.Cancel), s.Pieces, s.Seconds,
-			s.Bytes.Origin, s.Bytes.Peers, s.Bytes.CrossCarrier, s.Bytes.Upstream, s.Bytes.Wasted, string(faults)); err != nil {
+			s.Bytes.Origin, s.Bytes.Peers, s.Bytes.CrossCarrier, s.Bytes.Upstream, s.Bytes.Wasted, string(faults), string(why)); err != nil {
 			return err
 		}
 	}
@@ -95,17 +104,17 @@ func (db *DB) Task(ctx context.Context, id string) (t tasks.Task, err error) {
 
 func (db *DB) subTasks(ctx context.Context, id string) ([]tasks.SubTask, error) {
 	rows, err := db.read.QueryContext(ctx, `
-		SELECT node, name, state, error, unreachable, cancel, pieces, seconds, origin, peers, cross_carrier, upstream, wasted, faults
+		SELECT node, name, state, error, unreachable, cancel, pieces, seconds, origin, peers, cross_carrier, upstream, wasted, faults, why
 		FROM sub_tasks WHERE task = $1 ORDER BY name, node`, id)
 	return collect("task "+id, rows, err, func(s *tasks.SubTask) error {
 		var unreachable, cancel int
-		var faults string
+		var faults, why string
 		if err := rows.Scan(&s.Node, &s.Name, &s.State, &s.Error, &unreachable, &cancel, &s.Pieces, &s.Seconds,
-			&s.Bytes.Origin, &s.Bytes.Peers, &s.Bytes.CrossCarrier, &s.Bytes.Upstream, &s.Bytes.Wasted, &faults); err != nil {
+			&s.Bytes.Origin, &s.Bytes.Peers, &s.Bytes.CrossCarrier, &s.Bytes.Upstream, &s.Bytes.Wasted, &faults, &why); err != nil {
 			return err
 		}
 		s.Unreachable, s.Cancel = unreachable != 0, cancel != 0
-		return json.Unmarshal([]byte(faults), &s.Faults)
+		return cmp.Or(json.Unmarshal([]byte(faults), &s.Faults), json.Unmarshal([]byte(why), &s.Why))
 	})
 }
 
@@ -170,15 +179,18 @@ func (db *DB) CountTasks(ctx context.Context) (map[api.State]int, error) {
 }
 
 func scanTask(s scanner, t *tasks.Task) error {
-	var content string
+	var content, limits string
 	var created int64
 	var ended sql.NullInt64
-	if err := s.Scan(&t.ID, &content, &t.Name, &t.Size, &t.Pieces, &t.Dest, &created, &ended, &t.Version, &t.Bound); err != nil {
+	if err := s.Scan(&t.ID, &content, &t.Name, &t.Size, &t.Pieces, &t.Dest, &created, &ended, &t.Version, &t.Bound, &limits); err != nil {
 		return err
 	}
 	t.Created = fromMillis(created)
 	if ended.Valid {
 		t.Ended = fromMillis(ended.Int64)
+	}
+	if err := json.Unmarshal([]byte(limits), &t.Limits); err != nil {
+		return err
 	}
 	return t.Content.UnmarshalText([]byte(content))
 }

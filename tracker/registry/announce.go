@@ -91,7 +91,7 @@ func (r *Registry) admit(now time.Time, n *node, a *api.Announce) (*node, error)
 		}
 		r.names[info.Name] = n
 	}
-	if k := addrKey(info.Addrs); k != n.key || n.info.Locality != info.Locality {
+	if k := addrKey(info.Addrs); k != n.key || n.info.Locality != info.Locality || (len(n.info.Gateway) > 0) != (len(info.Gateway) > 0) {
 		r.move(n, k, info)
 	}
 	n.info = info
@@ -105,11 +105,11 @@ func (r *Registry) admit(now time.Time, n *node, a *api.Announce) (*node, error)
 // move keeps the swarms' order while a node's place changes.
 func (r *Registry) move(n *node, k key, info api.NodeInfo) {
 	for id, h := range n.holdings {
-		r.swarms[id].members[h.role].remove(n)
+		r.swarms[id].remove(n, h.role)
 	}
 	n.key, n.info = k, info
 	for id, h := range n.holdings {
-		r.swarms[id].members[h.role].add(n)
+		r.swarms[id].add(n, h.role)
 	}
 }
 
@@ -162,6 +162,7 @@ func (r *Registry) hold(n *node, a *api.Holding) error {
 // refresh forgets news that the node has processed and, where it asks for
 // everything anew, makes all it fetches news again.
 func (r *Registry) refresh(n *node, cursor uint64) {
+	n.processed(cursor)
 	for id, version := range n.news {
 		if version <= cursor {
 			delete(n.news, id)
@@ -214,7 +215,7 @@ func (r *Registry) Hold(t Ticket) (release func(now time.Time)) {
 // then by common address prefix, at random among equals. Shares of them are
 // kept for origins, for holders and for nodes elsewhere. The asking node and
 // dead ones are never among them. A ticket that isn't its node's last gets an
-// empty answer. Orders are not the registry's: ok says that the caller may add them.
+// empty answer. Sub-task orders are not the registry's: ok says that the caller may add them.
 func (r *Registry) Collect(t Ticket) (reply api.Reply, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -231,6 +232,7 @@ func (r *Registry) Collect(t Ticket) (reply api.Reply, ok bool) {
 			reply.Peers[id] = r.peers(n, id)
 		}
 	}
+	reply.Dial = n.dialsSince(t.cursor)
 	reply.Cursor = n.version
 	return reply, true
 }

@@ -6,5 +6,6 @@
 // costs O(changes + peers returned), whatever the number of nodes: peers are
 // found by binary search in lists kept in the order of addresses, one per
 // locality ([Registry.Collect] says how they are chosen); joining and
-// leaving a swarm moves pointers within such lists.
+// leaving a swarm moves pointers within such lists. What package leases asks on
+// top of that, it pays for itself: [Registry.Coverage].
 package registry

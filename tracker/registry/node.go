@@ -24,6 +24,7 @@ type node struct {
 
 	version uint64                     // rises with every piece of news
 	news    map[shoal.ContentID]uint64 // contents with new peers, and the version at which they came
+	dials   []dial                     // the newest last
 	bell    bell.Bell
 }
 

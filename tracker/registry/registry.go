@@ -94,7 +94,7 @@ func (r *Registry) kill(n *node) {
 	for id := range n.holdings {
 		r.drop(n, id)
 	}
-	n.session, n.alive = "", false
+	n.session, n.alive, n.dials = "", false, nil
 	clear(n.news)
 	r.alive--
 	n.bell.Ring()

@@ -22,14 +22,30 @@ const (
 
 // swarm is the live nodes of one content by role.
 type swarm struct {
-	members map[api.Role]*members
-	hungry  map[*node]struct{} // fetchers that were handed few peers
+	members  map[api.Role]*members
+	gateways map[api.Role]*members // those that have a gateway
+	hungry   map[*node]struct{}    // fetchers that were handed few peers
 }
 
 func newSwarm() *swarm {
-	return &swarm{
-		members: map[api.Role]*members{api.Origin: newMembers(), api.Holder: newMembers(), api.Fetcher: newMembers()},
-		hungry:  make(map[*node]struct{}),
+	return &swarm{members: byRole(), gateways: byRole(), hungry: make(map[*node]struct{})}
+}
+
+func byRole() map[api.Role]*members {
+	return map[api.Role]*members{api.Origin: newMembers(), api.Holder: newMembers(), api.Fetcher: newMembers()}
+}
+
+func (s *swarm) add(n *node, role api.Role) {
+	s.members[role].add(n)
+	if len(n.info.Gateway) > 0 {
+		s.gateways[role].add(n)
+	}
+}
+
+func (s *swarm) remove(n *node, role api.Role) {
+	s.members[role].remove(n)
+	if len(n.info.Gateway) > 0 {
+		s.gateways[role].remove(n)
 	}
 }
 
@@ -68,7 +84,7 @@ func (r *Registry) join(n *node, id shoal.ContentID, h *holding) {
 		s = newSwarm()
 		r.swarms[id] = s
 	}
-	s.members[h.role].add(n)
+	s.add(n, h.role)
 	for f := range s.hungry {
 		if _, known := f.holdings[id].given[n]; !known && f != n {
 			f.tell(id)
@@ -83,7 +99,7 @@ func (r *Registry) join(n *node, id shoal.ContentID, h *holding) {
 // leave takes n out of the swarm's lists, keeping what it was handed and to whom.
 func (r *Registry) leave(n *node, id shoal.ContentID, h *holding) {
 	s := r.swarms[id]
-	s.members[h.role].remove(n)
+	s.remove(n, h.role)
 	delete(s.hungry, n)
 	delete(n.news, id)
 	for p := range h.given {

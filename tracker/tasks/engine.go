@@ -131,7 +131,7 @@ func (e *Engine) report(now time.Time, s *subTask, r *api.SubTaskReport) {
 	}
 	next := s.SubTask
 	next.State, next.Error, next.Pieces = r.State, r.Error, min(r.Pieces, s.task.Pieces)
-	next.Seconds, next.Bytes, next.Faults, next.Unreachable = r.Seconds, r.Bytes, r.Faults, false
+	next.Seconds, next.Bytes, next.Why, next.Faults, next.Unreachable = r.Seconds, r.Bytes, r.Why, r.Faults, false
 	e.change(now, s, next)
 }
 
@@ -169,7 +169,7 @@ func (e *Engine) change(now time.Time, s *subTask, next SubTask) {
 }
 
 func same(a, b *SubTask) bool {
-	return a.Error == b.Error && a.Pieces == b.Pieces && a.Seconds == b.Seconds && a.Bytes == b.Bytes && slices.Equal(a.Faults, b.Faults)
+	return a.Error == b.Error && a.Pieces == b.Pieces && a.Seconds == b.Seconds && a.Bytes == b.Bytes && a.Why == b.Why && slices.Equal(a.Faults, b.Faults)
 }
 
 // Orders returns what a node has to be told. One that still works on what was
@@ -193,6 +193,17 @@ func (e *Engine) Orders(node shoal.NodeID) []api.SubTaskOrder {
 		return cmp.Compare(a.Task, b.Task)
 	})
 	return list
+}
+
+// Limits returns what a task bounds upstreams by; a task that the engine
+// doesn't hold, or of another content, bounds nothing.
+func (e *Engine) Limits(id string, content shoal.ContentID) api.Limits {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if t := e.tasks[id]; t != nil && t.Content == content {
+		return t.Limits
+	}
+	return api.Limits{}
 }
 
 // Cancel asks for a task's open sub-tasks to be given up, and returns the

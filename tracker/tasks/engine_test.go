@@ -84,6 +84,49 @@ func TestReports(t *testing.T) {
 	}
 }
 
+// TestBoundOfWebSeeds: B2, a web seed is an origin whose rate only the limits tell.
+func TestBoundOfWebSeeds(t *testing.T) {
+	c := api.Content{Size: 1000, WebSeeds: []string{"http://x/"}}
+	node := []api.NodeInfo{{ID: "ida", Name: "a", Up: 100, Down: 100}}
+	for _, tt := range []struct {
+		rate shoal.Rate
+		want string
+	}{{0, "unknown"}, {50, "20"}, {500, "10"}} {
+		got := "unknown"
+		if b := New(t0, api.NewTask{Limits: api.Limits{EgressRate: tt.rate}}, c, node, nil).Bound; b != nil {
+			got = fmt.Sprint(*b)
+		}
+		if got != tt.want {
+			t.Errorf("at %d bytes/s: bound %s, want %s", tt.rate, got, tt.want)
+		}
+	}
+}
+
+// TestWhy: B2, a node's account of its time and its bytes by source are shown
+// as it last said, and the task's limits to whom they matter.
+func TestWhy(t *testing.T) {
+	e := newEngine()
+	limits := api.Limits{EgressCopies: 2}
+	e.Add(New(t0, api.NewTask{ID: "u", Limits: limits}, api.Content{ID: shoal.ContentID{1}}, []api.NodeInfo{{ID: "ida", Name: "a"}}, nil))
+	r := api.SubTaskReport{Task: "u", State: api.Running, Why: api.Why{Active: 1, Lease: 0.5}, Bytes: api.Bytes{Upstream: 9}}
+	e.Report(t0, "ida", []api.SubTaskReport{r})
+	r.Why.Lease = 2.5 // nothing else has changed
+	e.Report(t0, "ida", []api.SubTaskReport{r})
+	out, _, _ := e.Get(t0, "u")
+	if n := out.Nodes[0]; n.Why != r.Why || n.Bytes != r.Bytes || out.Version != 3 || out.Limits.EgressCopies != 2 {
+		t.Errorf("%+v", out)
+	}
+	for _, tt := range []struct {
+		task    string
+		content byte
+		copies  float64
+	}{{"u", 1, 2}, {"u", 2, 0}, {"t", 1, 0}, {"none", 1, 0}} {
+		if l := e.Limits(tt.task, shoal.ContentID{tt.content}); l.EgressCopies != tt.copies {
+			t.Errorf("limits of %+v: %+v", tt, l)
+		}
+	}
+}
+
 // TestEfficiency: B2, the bound over the time until the last success.
 func TestEfficiency(t *testing.T) {
 	e := newEngine()

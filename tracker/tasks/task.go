@@ -18,6 +18,7 @@ type Task struct {
 	Size    int64  // bytes
 	Pieces  int
 	Dest    string
+	Limits  api.Limits
 	Created time.Time
 	Ended   time.Time // zero while it isn't over
 	Version uint64
@@ -36,15 +37,17 @@ type SubTask struct {
 	Pieces      int
 	Seconds     float64 // as its node reports them
 	Bytes       api.Bytes
+	Why         api.Why
 	Faults      []api.Fault
 }
 
 // New makes a task for nodes out of a request that was checked. Complete are the live
 // nodes that have all of the content: those in nodes needn't fetch it, and
-// all of them are origins for the bound.
+// all of them are origins for the bound, as are web seeds, which are as fast as
+// the request lets them be.
 func New(now time.Time, req api.NewTask, c api.Content, nodes, complete []api.NodeInfo) Task {
 	t := Task{
-		ID: req.ID, Content: c.ID, Name: c.Name, Size: c.Size, Pieces: c.Pieces, Dest: req.Dest,
+		ID: req.ID, Content: c.ID, Name: c.Name, Size: c.Size, Pieces: c.Pieces, Dest: req.Dest, Limits: req.Limits,
 		Created: now.UTC().Truncate(time.Millisecond), Version: 1,
 	}
 	var origins []shoal.Rate
@@ -52,6 +55,9 @@ func New(now time.Time, req api.NewTask, c api.Content, nodes, complete []api.No
 	for _, n := range complete {
 		has[n.ID] = true
 		origins = append(origins, n.Up)
+	}
+	for range c.WebSeeds {
+		origins = append(origins, req.Limits.EgressRate) // as far as it is known
 	}
 	var fetching []Link
 	for _, n := range nodes {
@@ -94,7 +100,7 @@ func StateOf(counts map[api.State]int) api.State {
 // API is the task as clients see it at the time now, without its sub-tasks.
 func (t *Task) API(now time.Time, counts map[api.State]int) api.Task {
 	out := api.Task{
-		ID: t.ID, Version: t.Version, Content: t.Content, Name: t.Name, Size: t.Size, Pieces: t.Pieces, Dest: t.Dest,
+		ID: t.ID, Version: t.Version, Content: t.Content, Name: t.Name, Size: t.Size, Pieces: t.Pieces, Dest: t.Dest, Limits: t.Limits,
 		State: StateOf(counts), Created: t.Created, Counts: counts,
 	}
 	end := now
@@ -116,7 +122,7 @@ func (t *Task) Full(now time.Time) api.Task {
 	for i, s := range t.Nodes {
 		out.Nodes[i] = api.SubTask{
 			Node: s.Name, ID: s.Node, State: s.State, Seconds: s.Seconds, Error: s.Error,
-			Pieces: s.Pieces, Bytes: s.Bytes, Faults: s.Faults,
+			Pieces: s.Pieces, Bytes: s.Bytes, Why: s.Why, Faults: s.Faults,
 		}
 	}
 	return out

@@ -1,0 +1,175 @@
+package leases
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/tracker/api"
+)
+
+// TestEndings: what a lease leaves unread is leased again, by whatever way it ends.
+func TestEndings(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end   func(*bed, *api.Lease)
+		after time.Duration // until the pieces can be leased again
+	}{
+		"given back unread":                    {func(b *bed, l *api.Lease) { b.Return(b.now, l.ID, 0) }, 0},
+		"given back, read and never announced": {func(b *bed, l *api.Lease) { b.Return(b.now, l.ID, l.Bytes) }, settleTime},
+		"silence":                              {func(*bed, *api.Lease) {}, leaseTTL},
+		"its node dies":                        {func(b *bed, l *api.Lease) { b.Forget(b.now, "n") }, 0},
+		"done and used":                        {func(b *bed, l *api.Lease) { b.Return(b.now, b.lease("n", done(l)).ID, 0) }, settleTime},
+		"renewed, then dead":                   {func(b *bed, l *api.Lease) { b.pass(leaseTTL / 2); b.lease("n", renew(l, 10_000)) }, leaseTTL},
+	} {
+		b := newBed(t, seed)
+		b.node("n", "a", api.Fetcher, nil)
+		l := b.lease("n")
+		tt.end(b, l)
+		free := func() bool { return b.books[c1].ledgers["a"].fresh.Has(l.Pieces[0].First) }
+		if tt.after > 0 {
+			b.pass(tt.after - time.Millisecond)
+			if free() {
+				t.Errorf("%s: free before %v have passed", name, tt.after)
+			}
+			b.pass(time.Millisecond)
+		}
+		if !free() {
+			t.Errorf("%s: not free after %v", name, tt.after)
+		}
+		b.node("m", "a", api.Fetcher, nil)
+		if next := b.lease("m"); next.Pieces[0].First != l.Pieces[0].First {
+			t.Errorf("%s: %v is leased next, want what was given back, %v", name, next.Pieces, l.Pieces)
+		}
+	}
+}
+
+// TestAnnouncedPieces: what has arrived and been announced is leased no more,
+// and counts as read even if its node said no word.
+func TestAnnouncedPieces(t *testing.T) {
+	b := newBed(t, seed)
+	b.node("n", "a", api.Fetcher, nil)
+	l := b.lease("n")
+	b.pass(time.Second)
+	b.node("n", "a", api.Fetcher, setOf(l.Pieces))
+	b.pass(leaseTTL)
+	led := b.books[c1].ledgers["a"]
+	if acc := led.account(""); b.read[seed] != l.Bytes || acc.reserved != 0 || acc.spent != float64(l.Bytes) {
+		t.Errorf("%d bytes counted as read, account %+v, want %d", b.read[seed], acc, l.Bytes)
+	}
+	if led.fresh.Has(l.Pieces[0].First) || !led.sent.Has(l.Pieces[0].First) {
+		t.Error("what was announced is to be leased again")
+	}
+	// So does what the node said of a lease whose pieces nobody has.
+	before := b.read[seed]
+	l = b.lease("n")
+	b.lease("n", renew(l, 1000))
+	b.pass(leaseTTL)
+	if n := b.read[seed] - before; n != 1000 {
+		t.Errorf("%d bytes counted as read, want what it said, 1000", n)
+	}
+}
+
+func TestRenewal(t *testing.T) {
+	b := newBed(t, seed)
+	b.node("n", "a", api.Fetcher, nil)
+	l := b.lease("n")
+	used := int64(0)
+	for range 3 {
+		b.pass(leaseTTL - time.Second)
+		used += l.Bytes / 10
+		if again := b.lease("n", renew(l, used)); again.ID != l.ID || again.Expires != leaseTTL.Seconds() || again.Pieces[0] != l.Pieces[0] {
+			t.Fatalf("renewed: %+v", again)
+		}
+	}
+	b.pass(leaseTTL / 2)
+	if r := b.ask("n", renew(l, used)); r.Reason != api.NoProgress || b.Active() != 0 {
+		t.Errorf("without progress: %+v, %d leases", r, b.Active())
+	}
+	if r := b.ask("n", renew(l, used+1)); r.Reason != api.NoProgress {
+		t.Errorf("a lease that is over: %+v", r)
+	}
+	// So slow that it would never end.
+	l = b.lease("n")
+	b.pass(leaseTTL - time.Second)
+	if r := b.ask("n", renew(l, 1)); r.Reason != api.NoProgress {
+		t.Errorf("at a byte in 9 s: %+v", r)
+	}
+	b.node("m", "a", api.Fetcher, nil)
+	l = b.lease("n")
+	if r := b.ask("m", renew(l, 1)); r.Reason != api.NoProgress || b.Active() != 1 {
+		t.Errorf("another node's lease: %+v", r)
+	}
+}
+
+// TestSizes: leases grow with the rate that a node shows.
+func TestSizes(t *testing.T) {
+	b := newBed(t, seed)
+	b.node("fast", "a", api.Fetcher, nil)
+	b.node("slow", "a", api.Fetcher, nil, func(n *api.NodeInfo) { n.Down = 40_000 })
+	if l := b.lease("slow"); l.Bytes != 2*pieceLength {
+		t.Errorf("2 s at 40 kB/s: %d bytes", l.Bytes)
+	}
+	l := b.lease("fast")
+	if l.Bytes != firstBytes {
+		t.Errorf("the first: %d bytes", l.Bytes)
+	}
+	for _, want := range []int64{4 * firstBytes, 16 * firstBytes} {
+		b.pass(100 * time.Millisecond)
+		if l = b.lease("fast", done(l)); l.Bytes != want {
+			t.Errorf("at %d bytes/s: %d bytes, want %d", 10*l.Bytes, l.Bytes, want)
+		}
+	}
+	b.lease("fast")
+	if r := b.ask("fast"); r.Reason != api.Enough {
+		t.Errorf("a third at a time: %+v", r)
+	}
+	if l := b.lease("slow", func(r *api.LeaseRequest) { r.Need = 1 }); l.Bytes != pieceLength {
+		t.Errorf("a byte is needed: %d", l.Bytes)
+	}
+}
+
+func TestUnknown(t *testing.T) {
+	b := newBed(t, seed)
+	r := &api.LeaseRequest{Node: "n", Session: "s", Content: c1, Reason: api.NoPeers}
+	if _, err := b.Lease(b.now, r, b.content, b.limits); !errors.Is(err, shoal.ErrConflict) {
+		t.Errorf("a node that has not announced: %v", err)
+	}
+	b.node("n", "a", api.Fetcher, nil)
+	if _, err := b.Lease(b.now, r, nil, b.limits); !errors.Is(err, shoal.ErrUnavailable) || b.Knows(c1) {
+		t.Errorf("a content that isn't described: %v", err)
+	}
+	r.Session = "another"
+	if _, err := b.Lease(b.now, r, b.content, b.limits); !errors.Is(err, shoal.ErrConflict) {
+		t.Errorf("another session: %v", err)
+	}
+	if b.Return(b.now, "none", 1) {
+		t.Error("returned what isn't there")
+	}
+}
+
+// TestStarting: a tracker that restarted waits until it knows who holds what.
+func TestStarting(t *testing.T) {
+	b := newBed(t, seed)
+	b.cfg.Open = t0.Add(12 * time.Second)
+	b.node("n", "a", api.Fetcher, nil)
+	if r := b.ask("n"); r.Reason != api.Starting || r.RetryAfter < 12 || r.RetryAfter > 20 {
+		t.Errorf("%+v", r)
+	}
+	b.pass(12 * time.Second)
+	b.lease("n")
+}
+
+// TestForgotten: nothing is kept of contents that nobody asks about.
+func TestForgotten(t *testing.T) {
+	b := newBed(t, seed)
+	b.node("n", "a", api.Fetcher, nil)
+	b.node("h", "a", api.Holder, nil, withGateway(1e6))
+	b.lease("n", reason(api.Unreachable))
+	b.lease("n", without(seed))
+	b.pass(bookIdle)
+	b.pass(sweepEvery)
+	if p := b.Planner; p.Knows(c1) || p.memory != 0 || len(p.leases)+len(p.byNode)+len(p.endings)+len(p.servers)+len(p.pushes) != 0 {
+		t.Errorf("memory %d, leases %v, by node %v, endings %v, servers %v, pushes %v", p.memory, p.leases, p.byNode, p.endings, p.servers, p.pushes)
+	}
+}
