@@ -308,3 +308,17 @@ func TestStatsOfPeers(t *testing.T) {
 	s.AddPeers([]Peer{far.peer})
 	within(t, 5*time.Second, "another in a different carrier", has(2, 1, 0))
 }
+
+// A node that has everything dials when it is told to: the other side cannot
+// (M8, push).
+func TestConnectServesWhoCannotDial(t *testing.T) {
+	man, data := content(t, 1<<20)
+	seed, node := newMember(t, "seed", Config{}), newMember(t, "node", Config{})
+	src := seed.join(t, man, seeded(man, data), true)
+	st := newMemory(man)
+	s := node.join(t, man, st, false) // it knows nobody
+	waitComplete(t, src)
+	src.Connect(node.peer)
+	waitComplete(t, s)
+	st.check(t, data)
+}

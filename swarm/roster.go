@@ -117,6 +117,18 @@ func (r *roster) plan(now time.Time, connected func(shoal.NodeID) bool, connecti
 	return out
 }
 
+// take has one peer dialled now, whatever the plan: nobody else can connect the
+// two. ok is false where it is being dialled, kept away, or has no address.
+func (r *roster) take(id shoal.NodeID, now time.Time) (p Peer, ok bool) {
+	k := r.known[id]
+	if k == nil || k.dialling || len(k.Addrs) == 0 || now.Before(k.banned) || r.dials >= maxDials {
+		return Peer{}, false
+	}
+	k.dialling = true
+	r.dials++
+	return k.Peer, true
+}
+
 // dialled notes that a dial has ended, well or not: a peer may also refuse
 // the connection once it is made.
 func (r *roster) dialled(id shoal.NodeID, now time.Time) {

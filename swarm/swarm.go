@@ -187,18 +187,23 @@ func (s *Swarm) dial(now time.Time) {
 	}
 	connected := func(id shoal.NodeID) bool { return s.conns[id] != nil }
 	for _, p := range s.roster.plan(now, connected, len(s.conns)) {
-		s.wg.Go(func() {
-			ctx, cancel := context.WithTimeout(s.ctx, dialTimeout)
-			defer cancel()
-			st, err := s.hub.host.Open(ctx, p.ID, p.Addrs, wire.Protocol)
-			if err != nil {
-				s.log.Debug("dial failed", "peer", p.ID, "name", p.Name, "err", err)
-			} else {
-				s.greet(st, bufio.NewReaderSize(st, readBuffer))
-			}
-			s.post(dialDone{p.ID})
-		})
+		s.open(p)
 	}
+}
+
+// open dials a peer that counts as being dialled already.
+func (s *Swarm) open(p Peer) {
+	s.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(s.ctx, dialTimeout)
+		defer cancel()
+		st, err := s.hub.host.Open(ctx, p.ID, p.Addrs, wire.Protocol)
+		if err != nil {
+			s.log.Debug("dial failed", "peer", p.ID, "name", p.Name, "err", err)
+		} else {
+			s.greet(st, bufio.NewReaderSize(st, readBuffer))
+		}
+		s.post(dialDone{p.ID})
+	})
 }
 
 // surveyInterval is how often the loop looks at what the peers can give.
