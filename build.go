@@ -75,14 +75,17 @@ func build(ctx context.Context, path string, opts BuildOptions) (*Manifest, erro
 	return b.manifest()
 }
 
+func (s *source) choosePieceLength() int { return choosePieceLength(s.size, s.numPieces) }
+
 // choosePieceLength is the power of two nearest to size/wantedPieces within
-// the bounds, or a larger one if there would be too many pieces.
-func (s *source) choosePieceLength() int {
+// the bounds, or a larger one if there would be too many pieces, which
+// numPieces counts.
+func choosePieceLength(size int64, numPieces func(pieceLength int) int64) int {
 	n := minChosenPieceLength
-	for n < maxChosenPieceLength && s.size/wantedPieces > int64(n+n/2) {
+	for n < maxChosenPieceLength && size/wantedPieces > int64(n+n/2) {
 		n *= 2
 	}
-	for n < MaxPieceLength && s.numPieces(n) > MaxPieces {
+	for n < MaxPieceLength && numPieces(n) > MaxPieces {
 		n *= 2
 	}
 	return n
@@ -148,19 +151,9 @@ func (b *builder) report(progress func(hashed, total int64)) (stop func()) {
 
 // manifest is the result, once everything is hashed.
 func (b *builder) manifest() (*Manifest, error) {
-	info, err := b.encodeInfo()
-	if err != nil {
-		return nil, err
+	files := make([]File, len(b.files))
+	for i, f := range b.files {
+		files[i] = File{f.path, f.info.Size(), f.info.Mode()&0o111 != 0, b.firstPiece[i]}
 	}
-	// Reading it back puts what was built under the rules of what is accepted.
-	m, err := decodeInfo(info)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	m.hashes = b.hashes
-	m.dedupLayers()
-	if n := m.torrentSize(); n > MaxTorrentSize {
-		return nil, fmt.Errorf("%w: its torrent would have %d bytes, more than %d", ErrInvalid, n, MaxTorrentSize)
-	}
-	return m, nil
+	return newManifest(b.name, b.pieceLength, files, b.hashes)
 }

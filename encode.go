@@ -1,18 +1,40 @@
 package shoal
 
 import (
+	"fmt"
 	"path"
 	"strings"
 
 	"github.com/anacrolix/torrent/bencode"
 )
 
+// newManifest describes files whose pieces have the given hashes. The caller
+// has laid the files out: they are in the order of a file tree and know their
+// first pieces.
+func newManifest(name string, pieceLength int, files []File, hashes [][32]byte) (*Manifest, error) {
+	info, err := encodeInfo(name, pieceLength, files, hashes)
+	if err != nil {
+		return nil, err
+	}
+	// Reading it back puts what was built under the rules of what is accepted.
+	m, err := decodeInfo(info)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	m.hashes = hashes
+	m.dedupLayers()
+	if err := m.checkTorrentSize(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
 // encodeInfo is the info dictionary as libtorrent writes it for BitTorrent v2.
-func (b *builder) encodeInfo() ([]byte, error) {
+func encodeInfo(name string, pieceLength int, files []File, hashes [][32]byte) ([]byte, error) {
 	tree := map[string]any{}
-	for i, f := range b.files {
+	for _, f := range files {
 		folder := tree
-		dir, name := path.Split(f.path)
+		dir, name := path.Split(f.Path)
 		for c := range strings.SplitSeq(strings.TrimSuffix(dir, "/"), "/") {
 			if c == "" {
 				continue
@@ -24,29 +46,27 @@ func (b *builder) encodeInfo() ([]byte, error) {
 			}
 			folder = sub
 		}
-		folder[name] = map[string]any{"": b.properties(i)}
+		folder[name] = map[string]any{"": f.properties(pieceLength, hashes)}
 	}
 	return bencode.Marshal(map[string]any{
 		"file tree":    tree,
 		"meta version": 2,
-		"name":         b.name,
-		"piece length": b.pieceLength,
+		"name":         name,
+		"piece length": pieceLength,
 	})
 }
 
-func (b *builder) properties(file int) map[string]any {
-	info := b.files[file].info
-	p := map[string]any{"length": info.Size()}
-	if info.Mode()&0o111 != 0 {
+func (f File) properties(pieceLength int, hashes [][32]byte) map[string]any {
+	p := map[string]any{"length": f.Length}
+	if f.Executable {
 		p["attr"] = "x"
 	}
-	first := b.firstPiece[file]
-	switch n := int(ceilDiv(info.Size(), int64(b.pieceLength))); n {
+	switch n := int(ceilDiv(f.Length, int64(pieceLength))); n {
 	case 0:
 	case 1:
-		p["pieces root"] = b.hashes[first][:]
+		p["pieces root"] = hashes[f.FirstPiece][:]
 	default:
-		root := layerRoot(b.hashes[first:first+n], b.pieceLength)
+		root := layerRoot(hashes[f.FirstPiece:f.FirstPiece+n], pieceLength)
 		p["pieces root"] = root[:]
 	}
 	return p

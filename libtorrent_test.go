@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 )
@@ -30,6 +31,7 @@ print(json.dumps({
     "info": lt.bencode(made[b"info"]).hex(),
     "layers": lt.bencode(made[b"piece layers"]).hex(),
     "read_id": str(read.info_hashes().v2),
+    "web_seeds": [seed["url"] for seed in read.web_seeds()],
     "files": ["%s %d %s" % (files.file_path(i), files.file_size(i), files.file_flags(i) & lt.file_flags_t.flag_executable != 0)
               for i in range(files.num_files()) if not files.file_flags(i) & lt.file_flags_t.flag_pad_file],
 }))
@@ -37,7 +39,8 @@ print(json.dumps({
 
 type libtorrentView struct {
 	ID, Info, Layers string
-	ReadID           string `json:"read_id"`
+	ReadID           string   `json:"read_id"`
+	WebSeeds         []string `json:"web_seeds"`
 	Files            []string
 }
 
@@ -117,7 +120,16 @@ func compareWithLibtorrent(t *testing.T, python, path string, pieceLength int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := askLibtorrent(t, python, path, m)
+	// libtorrent appends a slash to URLs that end without one.
+	seeds := []string{"http://192.0.2.1/?e=1&sig=c%2Fd/", "https://h:8443/a%20b/"}
+	with, err := m.WithWebSeeds(seeds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := askLibtorrent(t, python, path, with)
+	if slices.Sort(v.WebSeeds); !slices.Equal(v.WebSeeds, seeds) {
+		t.Errorf("libtorrent sees web seeds %q, want %q", v.WebSeeds, seeds)
+	}
 	if v.ID != m.ID().String() || v.ReadID != m.ID().String() {
 		t.Errorf("our ID is %v; libtorrent makes %s, and reads %s from our torrent", m.ID(), v.ID, v.ReadID)
 	}

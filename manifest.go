@@ -13,7 +13,8 @@ const (
 )
 
 // Manifest describes a content: a BEP 52 info dictionary together with the
-// piece layers that it commits to. It is immutable and safe for concurrent use.
+// piece layers that it commits to, and the content's web seeds. It is immutable
+// and safe for concurrent use.
 type Manifest struct {
 	id          ContentID
 	info        []byte // the info dictionary, byte for byte
@@ -24,6 +25,7 @@ type Manifest struct {
 	files       []File
 	hashes      [][32]byte // of every piece: its node in the piece layer, or its file's pieces root
 	layers      []pieceLayer
+	webSeeds    []string
 }
 
 // pieceLayer is the part of Manifest.hashes that the pieces root of a file

@@ -12,9 +12,10 @@ import (
 // piece layers of [MaxPieces] pieces.
 const MaxTorrentSize = 64 << 20
 
-// Torrent is the manifest as a .torrent file (BEP 52): the info dictionary
-// and the piece layers, nothing else, and so the same bytes for a content
-// wherever it comes from.
+// Torrent is the manifest as a .torrent file (BEP 52): the info dictionary,
+// the piece layers and, where it has web seeds, the url-list (BEP 19); nothing
+// else, and so the same bytes for the same content and web seeds wherever they
+// come from.
 func (m *Manifest) Torrent() []byte {
 	b := make([]byte, 0, m.torrentSize())
 	b = append(b, "d4:info"...)
@@ -29,7 +30,9 @@ func (m *Manifest) Torrent() []byte {
 			b = append(b, h[:]...)
 		}
 	}
-	return append(b, "ee"...)
+	b = append(b, 'e')
+	b = m.appendURLList(b)
+	return append(b, 'e')
 }
 
 // torrentSize is the length of Torrent's result, or a few bytes more.
@@ -38,7 +41,14 @@ func (m *Manifest) torrentSize() int {
 	for _, l := range m.layers {
 		n += len("32:") + 32 + len("33554432:") + 32*l.n
 	}
-	return n
+	return n + m.urlListSize()
+}
+
+func (m *Manifest) checkTorrentSize() error {
+	if n := m.torrentSize(); n > MaxTorrentSize {
+		return fmt.Errorf("%w: its torrent would have %d bytes, more than %d", ErrInvalid, n, MaxTorrentSize)
+	}
+	return nil
 }
 
 // DecodeManifest reads a .torrent file (BEP 52, v2 or the v2 side of a
@@ -48,7 +58,9 @@ func (m *Manifest) torrentSize() int {
 // collide, its sizes do not overflow, and its piece layers hash to what the
 // content ID commits to. What it refuses is of kind [ErrInvalid]: also
 // symlinks (BEP 47 "l"), pad files in the file tree, names that hold a
-// backslash or a control character, and folders without a file in them.
+// backslash or a control character, and folders without a file in them. Web
+// seeds that [CheckWebSeed] refuses, and those beyond [MaxWebSeeds], it drops
+// without a word.
 func DecodeManifest(torrent []byte) (*Manifest, error) {
 	m, err := decodeTorrent(torrent)
 	if err != nil {
@@ -61,7 +73,7 @@ func decodeTorrent(torrent []byte) (*Manifest, error) {
 	if len(torrent) > MaxTorrentSize {
 		return nil, fmt.Errorf("%d bytes, more than %d", len(torrent), MaxTorrentSize)
 	}
-	var info, layers []byte
+	var info, layers, urls []byte
 	r := &bencodeReader{b: torrent}
 	err := r.dict(func(key []byte) error {
 		start := r.pos
@@ -71,6 +83,8 @@ func decodeTorrent(torrent []byte) (*Manifest, error) {
 			info = torrent[start:r.pos]
 		case "piece layers":
 			layers = torrent[start:r.pos]
+		case "url-list":
+			urls = torrent[start:r.pos]
 		}
 		return err
 	})
@@ -89,6 +103,7 @@ func decodeTorrent(torrent []byte) (*Manifest, error) {
 	if err := m.decodeLayers(layers); err != nil {
 		return nil, fmt.Errorf("piece layers: %w", err)
 	}
+	m.webSeeds = decodeWebSeeds(urls)
 	return m, nil
 }
 

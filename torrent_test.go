@@ -69,6 +69,8 @@ func decodeTests() []decodeTest {
 		{"no layers needed", "", func(torrent, _, tree dict) { delete(tree, "a"); delete(torrent, "piece layers") }},
 		{"hidden", "", func(_, _, tree dict) { tree["d"] = dict{"": dict{"length": 0, "attr": "h"}} }},
 		{"same contents twice", "", func(_, _, tree dict) { tree["z"] = tree["a"] }},
+		{"web seed", "", func(torrent, _, _ dict) { torrent["url-list"] = "http://h/f" }},
+		{"web seeds", "", func(torrent, _, _ dict) { torrent["url-list"] = []any{"https://h/f?a=b", 7, "odd"} }},
 
 		{"no info", "no info", func(torrent, _, _ dict) { delete(torrent, "info") }},
 		{"info is a list", "want a dictionary", func(torrent, _, _ dict) { torrent["info"] = []any{} }},
@@ -182,10 +184,22 @@ func checkManifest(t *testing.T, m *Manifest) {
 	if sum != size {
 		t.Errorf("the pieces have %d bytes, the files %d", sum, size)
 	}
+	if n := len(m.WebSeeds()); n > MaxWebSeeds {
+		t.Errorf("%d web seeds", n)
+	}
+	for _, u := range m.WebSeeds() {
+		if err := CheckWebSeed(u); err != nil {
+			t.Error(err)
+		}
+	}
 	torrent := m.Torrent()
+	if n := m.torrentSize(); n < len(torrent) {
+		t.Errorf("torrent of %d bytes, expected at most %d", len(torrent), n)
+	}
 	if again, err := DecodeManifest(torrent); err != nil {
 		t.Errorf("its own torrent: %v", err)
-	} else if again.ID() != m.ID() || !bytes.Equal(again.Torrent(), torrent) || !slices.Equal(again.hashes, m.hashes) {
+	} else if again.ID() != m.ID() || !bytes.Equal(again.Torrent(), torrent) || !slices.Equal(again.hashes, m.hashes) ||
+		!slices.Equal(again.WebSeeds(), m.WebSeeds()) {
 		t.Error("its own torrent reads as another content")
 	}
 }
