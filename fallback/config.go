@@ -1,0 +1,78 @@
+package fallback
+
+import (
+	"log/slog"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/shoal-cdn/shoal"
+)
+
+// Config is what a [Fetcher] is made from.
+type Config struct {
+	Manifest  *shoal.Manifest // required
+	Pieces    Pieces          // required
+	Upstreams []Upstream      // may be empty: see [Fetcher.Add]
+
+	// Standby has Run go on, with its connections, while there is nothing to
+	// claim: there will be more.
+	Standby bool
+
+	// WebSeeds guards the connections to web seeds, redirects included.
+	WebSeeds Guard
+	// Nodes guards those to nodes; nil: they may have any address.
+	Nodes *Guard
+
+	// Limiter is waited for with every byte, besides each upstream's own cap;
+	// it may be shared with others. nil: none.
+	Limiter *rate.Limiter
+
+	Limits Limits
+	Log    *slog.Logger // nil: none
+}
+
+// Limits are the bounds on time and speed; where one is zero or negative the
+// default holds.
+type Limits struct {
+	// Connect bounds a connection's establishment, TLS included. Default 5 s.
+	Connect time.Duration
+	// Answer bounds the time from a request to the end of its answer's header:
+	// a gateway may have to wait for the first piece. Default 10 s.
+	Answer time.Duration
+	// Stall is the longest silence in a body. Default 10 s.
+	Stall time.Duration
+	// ConnectTCP and StallTCP are used instead where HTTP/3 could take over.
+	// Defaults 1 s and 1.5 s: it then does so within 3 s.
+	ConnectTCP, StallTCP time.Duration
+	// MinRate is the rate below which a connection is given up, taken over Window.
+	// Defaults 4 KiB/s and 5 s.
+	MinRate shoal.Rate
+	Window  time.Duration
+	// Backoff is the first cool-down of an upstream; it doubles with each further
+	// failure up to 32 times as long. Default 500 ms.
+	Backoff time.Duration
+	// Patience is how long Run goes on with nothing arriving. Default 25 s.
+	Patience time.Duration
+}
+
+// withDefaults fills in what is not set.
+func (l Limits) withDefaults() Limits {
+	set := func(d *time.Duration, value time.Duration) {
+		if *d <= 0 {
+			*d = value
+		}
+	}
+	set(&l.Connect, 5*time.Second)
+	set(&l.Answer, 10*time.Second)
+	set(&l.Stall, 10*time.Second)
+	set(&l.ConnectTCP, time.Second)
+	set(&l.StallTCP, 1500*time.Millisecond)
+	set(&l.Window, 5*time.Second)
+	set(&l.Backoff, 500*time.Millisecond)
+	set(&l.Patience, 25*time.Second)
+	if l.MinRate <= 0 {
+		l.MinRate = 4 << 10
+	}
+	return l
+}

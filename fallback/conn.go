@@ -1,0 +1,71 @@
+package fallback
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// conn is one of an upstream's connections: at most one request at a time, each
+// in a goroutine that reports to the fetcher's loop by an outcome.
+type conn struct {
+	src *source
+
+	// The loop's.
+	seg     *segment // under way; nil: idle
+	hedging bool     // seg is fetched by another connection as well
+	began   time.Time
+	cancel  context.CancelCauseFunc
+	rate    float64 // of its latest ranges, bytes a second; 0: not known
+
+	// Shared.
+	got atomic.Int64 // bytes since began
+	rtt atomic.Int64 // once an answer came, at least 1; ns
+
+	// The goroutine's while one runs, else the loop's.
+	link  *link
+	floor floor
+	buf   []byte // for the next segment; nil: none yet
+}
+
+// busy reports whether a request is under way.
+func (c *conn) busy() bool { return c.seg != nil }
+
+// speed is the expected rate of the next range, bytes a second; 0: not known.
+func (c *conn) speed() float64 {
+	if c.rate > 0 {
+		return c.rate
+	}
+	return c.src.route.rate[c.src.route.current]
+}
+
+// close ends an idle connection.
+func (c *conn) close() {
+	if c.link != nil {
+		c.link.close()
+		c.link = nil
+	}
+}
+
+// outcome is what became of a range.
+type outcome struct {
+	c         *conn
+	transport Transport
+	took      time.Duration
+	err       error     // nil, a *fault, a *localError, or why the loop cancelled it
+	guilty    []*source // sent bytes that did not verify
+}
+
+// Why the loop cancels a range.
+var (
+	errLost    = errors.New("another connection was faster")
+	errTaken   = errors.New("the upstream was taken away")
+	errStopped = errors.New("stopped")
+)
+
+// localError is an error of this end: no upstream can help.
+type localError struct{ err error }
+
+func (e *localError) Error() string { return e.err.Error() }
+func (e *localError) Unwrap() error { return e.err }

@@ -1,0 +1,114 @@
+package fallback
+
+import "time"
+
+// Transport carries HTTP.
+type Transport string
+
+const (
+	TCP  Transport = "tcp"  // HTTP/1.1, or HTTP/2 where there is nothing else
+	QUIC Transport = "quic" // HTTP/3
+)
+
+const (
+	// maxStalls is after how many silences in a row TCP is given up although
+	// it still connects: something on the path lets only that pass.
+	maxStalls = 3
+	// otherAgain is how long the other transport is left alone at first.
+	otherAgain    = 30 * time.Second
+	maxOtherAgain = 16 * otherAgain
+)
+
+// route is which transport an upstream is reached by.
+type route struct {
+	current Transport
+	http3   bool // the upstream is known to have it, or likely to
+	http2   bool // over TCP it speaks nothing else
+
+	stalls   int // silences in a row, on TCP
+	quicFrom time.Time
+	tcpFrom  time.Time // when TCP gets another chance, while current is QUIC
+	tcpWait  time.Duration
+	rate     map[Transport]float64 // of one connection, bytes a second
+}
+
+func newRoute(http3, preferHTTP3 bool) route {
+	r := route{current: TCP, http3: http3, rate: map[Transport]float64{}, tcpWait: otherAgain}
+	if http3 && preferHTTP3 {
+		r.current = QUIC
+	}
+	return r
+}
+
+// canTakeOver reports whether HTTP/3 stands ready behind TCP.
+func (r *route) canTakeOver(now time.Time) bool { return r.http3 && !now.Before(r.quicFrom) }
+
+// next is the transport for the next range of a connection: the current one,
+// but for a single try of TCP every now and then.
+func (r *route) next(now time.Time) Transport {
+	if r.current == QUIC && !r.tcpFrom.IsZero() && !now.Before(r.tcpFrom) {
+		r.waitForTCP(now)
+		return TCP
+	}
+	return r.current
+}
+
+func (r *route) waitForTCP(now time.Time) {
+	r.tcpFrom = now.Add(r.tcpWait)
+	r.tcpWait = min(2*r.tcpWait, maxOtherAgain)
+}
+
+// bounds are how long a request over t may take to connect and be silent. Over
+// TCP they are short while HTTP/3 could take over, but longer after each
+// silence that a new connection ended: then it was the server that waited.
+func (r *route) bounds(now time.Time, t Transport, l *Limits) (connect, stall time.Duration) {
+	if t == QUIC || !r.canTakeOver(now) {
+		return l.Connect, l.Stall
+	}
+	return min(l.ConnectTCP, l.Connect), min(l.StallTCP<<r.stalls, l.Stall)
+}
+
+// failed notes a failure over t. again: the next attempt goes another way, and
+// the upstream is not to blame yet.
+func (r *route) failed(now time.Time, t Transport, kind faultKind) (again bool) {
+	switch {
+	case t == TCP && kind == protocol && !r.http2:
+		r.http2 = true
+		return true
+	case kind != unreachable && kind != stalled:
+		return false
+	case t != r.current: // a straggler, or TCP's other chance
+		return true
+	case t == QUIC:
+		r.current, r.stalls = TCP, 0
+		r.quicFrom = now.Add(otherAgain)
+		return false
+	case !r.canTakeOver(now):
+		return false
+	case kind == stalled:
+		if r.stalls++; r.stalls < maxStalls {
+			return true
+		}
+	}
+	r.current, r.stalls = QUIC, 0
+	r.waitForTCP(now)
+	return true
+}
+
+// finished notes a range that came over t at a rate in bytes a second. TCP comes
+// back where it is no slower than HTTP/3.
+func (r *route) finished(t Transport, rate float64) {
+	if old, ok := r.rate[t]; ok {
+		rate = (3*old + rate) / 4
+	}
+	r.rate[t] = rate
+	switch {
+	case t == r.current:
+		r.stalls = 0
+	case t == TCP && rate >= r.rate[QUIC]:
+		r.current, r.stalls = TCP, 0
+	}
+}
+
+// offered notes that the upstream has HTTP/3.
+func (r *route) offered() { r.http3 = true }
