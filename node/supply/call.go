@@ -1,0 +1,214 @@
+package supply
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/tracker/api"
+)
+
+const (
+	leastRetry = 200 * time.Millisecond
+	mostRetry  = time.Minute
+	failRetry  = 2 * time.Second // after a call that failed
+)
+
+// contact is how things stand with the tracker.
+type contact struct {
+	calling bool      // a call is under way
+	retry   time.Time // no new lease is asked for before this
+	silent  time.Time // since when no tracker has answered; zero: one did
+	own     time.Time // when the node may allow itself something
+	asked   bool      // a lease has been asked for, and none came since
+}
+
+// asking reports whether a lease is waited for.
+func (c *contact) asking() bool { return c.asked }
+
+// answer is what a call came to.
+type answer struct {
+	request api.LeaseRequest
+	reply   api.LeaseReply
+	err     error
+}
+
+// call makes the call of the tracker that is due, one at a time: to renew a
+// loan, to ask for one, or to give one back.
+func (s *Supply) call(ctx context.Context, now time.Time, need api.LeaseReason, held *shoal.PieceSet) {
+	s.tracker.asked = s.tracker.asked && need != ""
+	if s.tracker.calling {
+		return
+	}
+	r := api.LeaseRequest{Node: s.cfg.Node, Session: s.cfg.Session, Content: s.cfg.Manifest.ID(), Reason: need}
+	if s.cfg.Task != nil {
+		r.Task = s.cfg.Task()
+	}
+	for _, l := range s.loans {
+		if l.due(now) {
+			r.Lease, r.Reason = l.ID, orElse(need, api.NoPeers)
+			_, _, r.Used = l.progress(s.cfg.Manifest, held)
+			s.send(ctx, r)
+			return
+		}
+	}
+	var back *loan
+	if len(s.finished) > 0 {
+		back = s.finished[0]
+		_, _, r.Used = back.progress(s.cfg.Manifest, held)
+		r.Lease, r.Done = back.ID, true
+	}
+	switch {
+	case need != "" && !now.Before(s.tracker.retry) && s.hungry(held):
+		if back != nil {
+			s.finished = s.finished[1:]
+		}
+		r.Need = s.missing(held)
+		r.Excluded = s.trouble.excluded(now)
+		if need == api.Unreachable {
+			s.policy.asked(now)
+		}
+		s.tracker.asked = true
+		s.send(ctx, r)
+	case back != nil:
+		s.finished = s.finished[1:]
+		s.giveBack(ctx, r.Lease, r.Used)
+	}
+}
+
+func orElse(r, other api.LeaseReason) api.LeaseReason {
+	if r == "" {
+		return other
+	}
+	return r
+}
+
+// hungry reports whether another loan is wanted: the next one is asked for
+// when half of the last has come.
+func (s *Supply) hungry(held *shoal.PieceSet) bool {
+	if len(s.loans) == 0 {
+		return true
+	}
+	missing, total, _ := s.loans[len(s.loans)-1].progress(s.cfg.Manifest, held)
+	return len(s.loans) < maxLoans && missing <= total/2
+}
+
+// missing is how many bytes are not here yet.
+func (s *Supply) missing(held *shoal.PieceSet) (n int64) {
+	for piece := range held.Missing() {
+		n += int64(s.cfg.Manifest.PieceSize(piece))
+	}
+	return n
+}
+
+func (s *Supply) send(ctx context.Context, r api.LeaseRequest) {
+	s.tracker.calling = true
+	s.running.Go(func() {
+		call, cancel := context.WithTimeout(ctx, callTime)
+		defer cancel()
+		reply, err := s.cfg.Leases.Lease(call, r)
+		select {
+		case s.replies <- answer{r, reply, err}:
+		case <-ctx.Done():
+		}
+	})
+}
+
+func (s *Supply) giveBack(ctx context.Context, id string, used int64) {
+	s.running.Go(func() {
+		call, cancel := context.WithTimeout(ctx, callTime)
+		defer cancel()
+		if err := s.cfg.Leases.ReturnLease(call, id, used); err != nil {
+			s.cfg.Log.Debug("could not give a lease back; it expires", "lease", id, "err", err)
+		}
+	})
+}
+
+// answered acts on the tracker's answer.
+func (s *Supply) answered(ctx context.Context, now time.Time, a answer) {
+	c := &s.tracker
+	c.calling = false
+	renewal := a.request.Lease != "" && !a.request.Done
+	if a.err != nil {
+		c.retry = now.Add(failRetry)
+		if errors.Is(a.err, shoal.ErrUnavailable) {
+			s.unanswered(ctx, now)
+		} else {
+			s.cfg.Log.Debug("no lease", "content", s.cfg.Manifest.ID(), "err", a.err)
+		}
+		return
+	}
+	c.silent, c.own = time.Time{}, time.Time{}
+	if l := a.reply.Lease; l != nil {
+		if err := check(*l, s.cfg.Manifest.NumPieces()); err != nil {
+			s.cfg.Log.Warn("the tracker granted nonsense", "err", err)
+			c.retry = now.Add(failRetry)
+			return
+		}
+		s.trouble.refused, c.asked = "", false
+		if renewal {
+			s.renewed(*l, now)
+		} else {
+			s.granted(ctx, *l, now)
+		}
+		return
+	}
+	if renewal {
+		s.over(a.request.Lease, now)
+		return
+	}
+	s.trouble.refused = a.reply.Reason
+	wait := time.Duration(a.reply.RetryAfter * float64(time.Second))
+	c.retry = now.Add(min(max(wait, leastRetry), mostRetry))
+}
+
+func (s *Supply) granted(ctx context.Context, lease api.Lease, now time.Time) {
+	w, err := s.employ(ctx, lease)
+	l := newLoan(lease, now)
+	if err != nil {
+		s.cfg.Log.Warn("cannot use an upstream", "upstream", lease.Upstream.Name, "err", err)
+		s.trouble.bench(lease.Upstream.Name, err.Error())
+		if l.ID != "" {
+			s.finished = append(s.finished, l)
+		}
+		return
+	}
+	l.worker = w
+	s.loans = append(s.loans, l)
+	s.allow(w, now)
+	s.cfg.Log.Debug("lease", "content", s.cfg.Manifest.ID(), "upstream", lease.Upstream.Name, "bytes", lease.Bytes, "rate", lease.Rate)
+}
+
+func (s *Supply) renewed(lease api.Lease, now time.Time) {
+	for _, l := range s.loans {
+		if l.ID == lease.ID {
+			l.expires = newLoan(lease, now).expires
+		}
+	}
+}
+
+// over ends a loan that the tracker does not renew.
+func (s *Supply) over(id string, now time.Time) {
+	for _, l := range s.loans {
+		if l.ID == id {
+			s.end(l, now)
+			return
+		}
+	}
+}
+
+// unanswered applies the node's own rule while no tracker answers.
+func (s *Supply) unanswered(ctx context.Context, now time.Time) {
+	c := &s.tracker
+	if c.silent.IsZero() {
+		c.silent = now
+		c.own = now.Add(aloneAfter + time.Duration(s.rng.Int64N(int64(aloneSpread))))
+	}
+	if now.Before(c.own) || len(s.loans) > 0 {
+		return
+	}
+	if l, ok := ownLease(s.cfg.Manifest, s.cfg.Held(), s.trouble.broken, s.rng); ok {
+		s.granted(ctx, l, now)
+	}
+}

@@ -1,0 +1,138 @@
+package supply
+
+import (
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/tracker/api"
+)
+
+const (
+	// startWait is how long peers have to turn up, or near ones beside those of
+	// other carriers, before an upstream is asked for.
+	startWait = 500 * time.Millisecond
+	// lackWait is how long missing pieces may be with no connected peer.
+	lackWait = 2 * time.Second
+	// stallWait is how long peers that could send may send nothing.
+	stallWait = 3 * time.Second
+	// reachWait is how long none of the peers that the tracker named may be
+	// connected before one of them is asked to dial us, and pushAgain how often.
+	reachWait = 3 * time.Second
+	pushAgain = 10 * time.Second
+	// rateWindow is over how long the swarm's rate is taken.
+	rateWindow = 5 * time.Second
+	// leastFloor is the rate below which a swarm is slow where the node's own
+	// downlink is unknown; else it is one part in floorShare of that.
+	leastFloor = 256 << 10
+	floorShare = 20
+	// afterHelp is how long after upstreams helped no waiting is due before they
+	// help again: what was true a moment ago is likely to be still.
+	afterHelp = 5 * time.Second
+)
+
+// view is what the policy looks at.
+type view struct {
+	known   int   // peers that were named to the swarm
+	peers   int   // connected
+	useful  int   // of those, the ones that can give a missing piece
+	near    int   // of those, the ones in the same carrier
+	lacking int   // missing pieces that no connected peer can give
+	swarm   int64 // bytes received from peers so far
+}
+
+// policy decides whether the swarm needs help, and why. The zero value but for
+// floor is ready.
+type policy struct {
+	floor shoal.Rate // bytes/s
+
+	alone, far, lacking, unreached since // since when each has been so
+	helped                         time.Time
+	pushed                         time.Time
+	moved                          time.Time // when bytes last came from peers
+	last                           int64
+	window                         []sample // of the last rateWindow
+}
+
+type sample struct {
+	at    time.Time
+	bytes int64
+}
+
+// since is when something became true; zero while it is not.
+type since struct{ at time.Time }
+
+func (s *since) set(now time.Time, yes bool) {
+	switch {
+	case !yes:
+		s.at = time.Time{}
+	case s.at.IsZero():
+		s.at = now
+	}
+}
+
+func (s since) lasts(now time.Time, d time.Duration) bool {
+	return !s.at.IsZero() && now.Sub(s.at) >= d
+}
+
+// floorFor is the rate below which a swarm is called slow.
+func floorFor(down shoal.Rate) shoal.Rate {
+	if down > 0 {
+		return down / floorShare
+	}
+	return leastFloor
+}
+
+// observe takes in how things are. The reason is "" where the swarm is well off.
+func (p *policy) observe(now time.Time, v view) api.LeaseReason {
+	p.alone.set(now, v.useful == 0)
+	p.far.set(now, v.useful > 0 && v.near == 0)
+	p.lacking.set(now, v.lacking > 0)
+	p.unreached.set(now, v.known > 0 && v.peers == 0)
+	p.measure(now, v.swarm)
+
+	recent := !p.helped.IsZero() && now.Sub(p.helped) < afterHelp
+	patience := func(d time.Duration) time.Duration {
+		if recent {
+			return 0
+		}
+		return d
+	}
+	switch {
+	case p.unreached.lasts(now, reachWait) && (p.pushed.IsZero() || now.Sub(p.pushed) >= pushAgain):
+		return api.Unreachable
+	case p.alone.lasts(now, patience(startWait)), p.lacking.lasts(now, patience(lackWait)):
+		return api.NoPeers
+	case p.far.lasts(now, patience(startWait)):
+		return api.CrossCarrier
+	case v.useful > 0 && now.Sub(p.moved) >= stallWait:
+		return api.Stalled
+	case p.slow(now):
+		return api.SlowPeers
+	}
+	return ""
+}
+
+// measure keeps the samples of the last rateWindow.
+func (p *policy) measure(now time.Time, bytes int64) {
+	if p.moved.IsZero() || bytes > p.last {
+		p.moved = now
+	}
+	p.last = bytes
+	p.window = append(p.window, sample{now, bytes})
+	for len(p.window) > 1 && now.Sub(p.window[1].at) >= rateWindow {
+		p.window = p.window[1:]
+	}
+}
+
+// slow reports whether the swarm was below the floor for a whole window.
+func (p *policy) slow(now time.Time) bool {
+	first := p.window[0]
+	d := now.Sub(first.at)
+	return d >= rateWindow && float64(p.last-first.bytes) < float64(p.floor)*d.Seconds()
+}
+
+// helping notes that an upstream is at work.
+func (p *policy) helping(now time.Time) { p.helped = now }
+
+// asked notes that the tracker was asked to have somebody dial us.
+func (p *policy) asked(now time.Time) { p.pushed = now }

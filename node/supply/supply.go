@@ -1,0 +1,226 @@
+package supply
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/fallback"
+	"github.com/shoal-cdn/shoal/swarm"
+	"github.com/shoal-cdn/shoal/tracker/api"
+)
+
+// Swarm is what is helped out: a [swarm.Swarm].
+type Swarm interface {
+	Stats() swarm.Stats
+	Claim(ctx context.Context, most int64, allowed *shoal.PieceSet) (first, count int, ok bool)
+	Deliver(ctx context.Context, piece int, data []byte) error
+	Release(first, count int)
+	Complete() <-chan struct{}
+	Done() <-chan struct{}
+}
+
+// Leaser hands out upstreams: a tracker's client.
+type Leaser interface {
+	Lease(ctx context.Context, r api.LeaseRequest) (api.LeaseReply, error)
+	ReturnLease(ctx context.Context, id string, used int64) error
+}
+
+// Config is what a Supply works with. All fields but Task and Down are required.
+type Config struct {
+	Manifest *shoal.Manifest
+	Swarm    Swarm
+	Held     func() *shoal.PieceSet // a copy of the set of pieces that are here
+	Leases   Leaser
+	Node     shoal.NodeID
+	Session  string         // of the node's announces
+	Task     func() string  // for which the content is fetched; nil, or "": none
+	Down     shoal.Rate     // the downlink, bytes/s; 0: unknown
+	Guard    fallback.Guard // for web seeds
+	Log      *slog.Logger
+}
+
+const (
+	tickInterval = 200 * time.Millisecond
+	// maxLoans is as many leases as a tracker gives a node for a content: one to
+	// read and one to go on with.
+	maxLoans = 2
+	// keepIdle is how long a worker without a lease keeps its connections.
+	keepIdle = 10 * time.Second
+	callTime = 10 * time.Second // for a call of the tracker
+)
+
+// Supply helps one swarm. Known, Why and Upstreams may be called at any time;
+// Run must be called once.
+type Supply struct {
+	cfg     Config
+	rng     *rand.Rand
+	known   atomic.Int64
+	running sync.WaitGroup // the workers, and calls of the tracker
+	replies chan answer
+	ended   chan ended
+
+	// Run's.
+	policy   policy
+	account  account
+	loans    []*loan
+	finished []*loan // to be given back
+	workers  map[string]*worker
+	trouble  trouble
+	tracker  contact
+
+	mu        sync.Mutex
+	why       api.Why
+	upstreams []fallback.UpstreamStats
+}
+
+// New makes a Supply that does nothing before Run.
+func New(cfg Config) *Supply {
+	return &Supply{
+		cfg: cfg, rng: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		replies: make(chan answer), ended: make(chan ended),
+		policy: policy{floor: floorFor(cfg.Down)}, account: account{down: cfg.Down},
+		workers: make(map[string]*worker), trouble: newTrouble(),
+	}
+}
+
+// Known says that peers were named to the swarm.
+func (s *Supply) Known(peers int) { s.known.Add(int64(peers)) }
+
+// Why says where the time since Run began went.
+func (s *Supply) Why() api.Why {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.why
+}
+
+// Upstreams describes the upstreams in use. The slice is shared, and not to be changed.
+func (s *Supply) Upstreams() []fallback.UpstreamStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.upstreams
+}
+
+// Run helps until the swarm is complete or done, or ctx ends: nil. An error of
+// kind [shoal.ErrUnavailable] says that the content cannot be had: no peer has
+// been of use for a while, and no upstream is; it names each with its reason.
+func (s *Supply) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer s.stop(ctx, cancel)
+	tick := time.NewTicker(tickInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.cfg.Swarm.Complete():
+			return nil
+		case <-s.cfg.Swarm.Done():
+			return nil
+		case a := <-s.replies:
+			s.answered(ctx, time.Now(), a)
+		case e := <-s.ended:
+			s.lost(time.Now(), e)
+		case now := <-tick.C:
+			if err := s.tick(ctx, now); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// tick looks at how things are, and acts on it.
+func (s *Supply) tick(ctx context.Context, now time.Time) error {
+	st := s.cfg.Swarm.Stats()
+	need := s.policy.observe(now, view{
+		known: int(s.known.Load()), peers: st.Peers, useful: st.Useful, near: st.UsefulNear, lacking: st.Lacking,
+		swarm: st.Bytes.Origin + st.Bytes.Peers,
+	})
+	held := s.cfg.Held()
+	s.settle(now, held)
+	s.heed(now)
+	s.note(now, st, need)
+	if err := s.trouble.hopeless(s.policy.alone.lasts(now, hopelessAfter), len(s.loans) > 0); err != nil {
+		return err
+	}
+	s.call(ctx, now, need, held)
+	return nil
+}
+
+// settle ends the loans whose pieces are all here and those that have expired,
+// and the workers that have had none for a while.
+func (s *Supply) settle(now time.Time, held *shoal.PieceSet) {
+	for _, l := range s.loans {
+		if missing, _, _ := l.progress(s.cfg.Manifest, held); missing == 0 || !now.Before(l.expires) {
+			s.end(l, now)
+		}
+	}
+	if len(s.loans) > 0 {
+		s.policy.helping(now)
+	}
+	for name, w := range s.workers {
+		if !w.idle.IsZero() && now.Sub(w.idle) >= keepIdle {
+			w.cancel()
+			delete(s.workers, name)
+		}
+	}
+}
+
+// end takes a loan out of use; it is given back with the next call.
+func (s *Supply) end(l *loan, now time.Time) {
+	loans := s.loans[:0:0]
+	for _, other := range s.loans {
+		if other != l {
+			loans = append(loans, other)
+		}
+	}
+	s.loans = loans
+	s.allow(l.worker, now)
+	if l.ID != "" {
+		s.finished = append(s.finished, l)
+	}
+}
+
+// note keeps the account, and makes the snapshots.
+func (s *Supply) note(now time.Time, st swarm.Stats, need api.LeaseReason) {
+	c := circumstances{
+		bytes:   st.Bytes.Origin + st.Bytes.Peers + st.Bytes.Upstream,
+		useful:  st.Useful,
+		waiting: need != "" && s.tracker.asking(),
+		leased:  len(s.loans) > 0,
+	}
+	for _, l := range s.loans {
+		c.cap += l.Rate
+	}
+	s.account.observe(now, c)
+	var upstreams []fallback.UpstreamStats
+	for _, w := range s.workers {
+		upstreams = append(upstreams, w.fetcher.Stats().Upstreams...)
+	}
+	s.mu.Lock()
+	s.why, s.upstreams = s.account.why, upstreams
+	s.mu.Unlock()
+}
+
+// stop ends the workers and gives back what is leased.
+func (s *Supply) stop(ctx context.Context, cancel context.CancelFunc) {
+	cancel()
+	s.running.Wait()
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), callTime)
+	defer cancel()
+	held := s.cfg.Held()
+	for _, l := range append(s.finished, s.loans...) {
+		if l.ID == "" {
+			continue
+		}
+		_, _, used := l.progress(s.cfg.Manifest, held)
+		if err := s.cfg.Leases.ReturnLease(ctx, l.ID, used); err != nil {
+			s.cfg.Log.Debug("could not give a lease back; it expires", "lease", l.ID, "err", err)
+			return
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package supply
+
+import (
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/tracker/api"
+)
+
+// account says where a fetch's seconds went (B2). A stretch of time in which
+// the node received at its full rate is active; any other has one cause.
+type account struct {
+	down shoal.Rate // the downlink's capacity; 0: unknown, the best rate seen stands for it
+	best float64    // bytes/s
+	at   time.Time
+	last int64
+	why  api.Why
+}
+
+// activeShare is which part of the full rate counts as all of it.
+const activeShare = 0.8
+
+// circumstances are what else is known of a stretch of time.
+type circumstances struct {
+	bytes   int64 // received so far, from anywhere
+	useful  int
+	waiting bool       // for a lease, which was asked for or refused
+	leased  bool       // an upstream is allowed
+	cap     shoal.Rate // what leases allow; 0: no bound
+}
+
+// observe accounts for the time since the last call.
+func (a *account) observe(now time.Time, c circumstances) {
+	if a.at.IsZero() {
+		a.at, a.last = now, c.bytes
+		return
+	}
+	d := now.Sub(a.at).Seconds()
+	if d <= 0 {
+		return
+	}
+	rate := float64(c.bytes-a.last) / d
+	a.at, a.last = now, c.bytes
+	full := float64(a.down)
+	if full == 0 {
+		a.best = max(a.best*0.99, rate) // one burst must not make all that follows look slow
+		full = a.best
+	}
+	switch {
+	case rate > 0 && rate >= activeShare*full:
+		a.why.Active += d
+	case c.leased && c.cap > 0 && rate >= activeShare*float64(c.cap):
+		a.why.Limit += d
+	case c.leased:
+		a.why.Upstream += d
+	case c.waiting:
+		a.why.Lease += d
+	case c.useful == 0:
+		a.why.NoPeer += d
+	default:
+		a.why.SlowPeer += d
+	}
+}

@@ -1,0 +1,134 @@
+package supply
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/fallback"
+	"github.com/shoal-cdn/shoal/internal/nodecert"
+	"github.com/shoal-cdn/shoal/tracker/api"
+)
+
+// worker reads leased pieces from one upstream. It outlives a lease, so that
+// its connections serve the next one.
+type worker struct {
+	name    string
+	fetcher *fallback.Fetcher
+	pieces  *leased
+	limiter *rate.Limiter // what its leases allow
+	cancel  context.CancelFunc
+	idle    time.Time // since when it has had no lease; zero: it has one
+}
+
+// ended is a worker whose fetcher has given up.
+type ended struct {
+	worker *worker
+	err    error
+}
+
+// leased is the part of a swarm's pieces that leases allow to read.
+type leased struct {
+	swarm   Swarm
+	allowed atomic.Pointer[shoal.PieceSet] // replaced, never changed
+}
+
+func (l *leased) Claim(ctx context.Context, most int64) (first, count int, ok bool) {
+	allowed := l.allowed.Load()
+	if allowed == nil || allowed.Count() == 0 {
+		return 0, 0, false
+	}
+	return l.swarm.Claim(ctx, most, allowed)
+}
+
+func (l *leased) Deliver(ctx context.Context, piece int, data []byte) error {
+	return l.swarm.Deliver(ctx, piece, data)
+}
+
+func (l *leased) Release(first, count int) { l.swarm.Release(first, count) }
+
+// limiterBurst is at least what a fetcher asks of its limiter at once.
+const limiterBurst = 128 << 10
+
+// employ returns the worker for a lease's upstream, a new one where there is
+// none.
+func (s *Supply) employ(ctx context.Context, l api.Lease) (*worker, error) {
+	if w := s.workers[l.Upstream.Name]; w != nil {
+		w.idle = time.Time{}
+		return w, nil
+	}
+	u, err := upstream(l)
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{
+		name: u.Name, pieces: &leased{swarm: s.cfg.Swarm},
+		limiter: rate.NewLimiter(rate.Inf, limiterBurst),
+	}
+	w.fetcher, err = fallback.New(fallback.Config{
+		Manifest: s.cfg.Manifest, Pieces: w.pieces, Upstreams: []fallback.Upstream{u},
+		WebSeeds: s.cfg.Guard, Limiter: w.limiter, Standby: true, Log: s.cfg.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx, w.cancel = context.WithCancel(ctx)
+	s.workers[w.name] = w
+	s.running.Go(func() {
+		err := w.fetcher.Run(ctx)
+		select {
+		case s.ended <- ended{w, err}:
+		case <-ctx.Done():
+		}
+	})
+	return w, nil
+}
+
+// upstream is where a lease leads.
+func upstream(l api.Lease) (fallback.Upstream, error) {
+	if len(l.Upstream.URLs) == 0 {
+		return fallback.Upstream{}, fmt.Errorf("lease on %q: %w: no URL", l.Upstream.Name, shoal.ErrInvalid)
+	}
+	u := fallback.Upstream{Name: l.Upstream.Name, URL: l.Upstream.URLs[0], Connections: l.Connections}
+	switch l.Upstream.Kind {
+	case api.NodeGateway:
+		u.Kind, u.TLS = fallback.Node, nodecert.PinNode(l.Upstream.Node)
+	case api.WebSeed:
+		u.Kind = fallback.WebSeed
+	default:
+		return u, fmt.Errorf("lease on %q: %w: upstream of kind %q", l.Upstream.Name, shoal.ErrInvalid, l.Upstream.Kind)
+	}
+	return u, nil
+}
+
+// allow fits what a worker may read, and how fast, to the leases it has.
+func (s *Supply) allow(w *worker, now time.Time) {
+	set := shoal.NewPieceSet(s.cfg.Manifest.NumPieces())
+	bound, bounded, any := shoal.Rate(0), true, false
+	for _, l := range s.loans {
+		if l.worker != w {
+			continue
+		}
+		any = true
+		bound += l.Rate
+		bounded = bounded && l.Rate > 0
+		for piece := range l.all() {
+			set.Add(piece)
+		}
+	}
+	w.pieces.allowed.Store(set)
+	limit := rate.Inf
+	if any && bounded {
+		limit = rate.Limit(bound)
+	}
+	w.limiter.SetLimit(limit)
+	if any {
+		w.idle = time.Time{}
+	} else if w.idle.IsZero() {
+		w.idle = now
+	}
+}
