@@ -19,7 +19,8 @@ var (
 // fakeTracker knows one content, two nodes, and a task for each outcome.
 func fakeTracker() http.Handler {
 	contents := []api.Content{
-		{ID: testID, Name: "image.iso", Size: 64 << 20, Files: 1, Pieces: 2048, PieceLength: 32 << 10, Created: testTime, Origins: 1, Holders: 2},
+		{ID: testID, Name: "image.iso", Size: 64 << 20, Files: 1, Pieces: 2048, PieceLength: 32 << 10, Created: testTime, Origins: 1, Holders: 2,
+			WebSeeds: []string{"https://h.example/image.iso?a=1,2"}},
 		{ID: shoal.ContentID{0xab, 0xcd, 0xef, 0x02}, Name: "evil\tname\x1b[2J", Size: 1, Files: 1, Pieces: 1, PieceLength: 32 << 10, Created: testTime},
 	}
 	eff := 0.8
@@ -27,7 +28,7 @@ func fakeTracker() http.Handler {
 		"good": {ID: "good", Content: testID, Name: "image.iso", Size: 64 << 20, Pieces: 2048, State: api.Succeeded,
 			Created: testTime, Seconds: 28.1, Efficiency: &eff, Counts: map[api.State]int{api.Succeeded: 1},
 			Nodes: []api.SubTask{{Node: "edge-1", State: api.Succeeded, Seconds: 27.5, Pieces: 2048,
-				Bytes: api.Bytes{Origin: 60 << 20, Peers: 4 << 20, Wasted: 1024}}}},
+				Bytes: api.Bytes{Origin: 60 << 20, Peers: 4 << 20, Wasted: 1024}, Why: api.Why{Active: 25, SlowPeer: 2.5}}}},
 		"bad": {ID: "bad", Content: testID, Name: "image.iso", Size: 64 << 20, Pieces: 2048, State: api.Failed,
 			Created: testTime, Seconds: 3, Counts: map[api.State]int{api.Failed: 1, api.Succeeded: 1},
 			Nodes: []api.SubTask{
@@ -44,7 +45,7 @@ func fakeTracker() http.Handler {
 	mux.HandleFunc("GET /v1/nodes", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, []api.Node{
 			{NodeInfo: api.NodeInfo{ID: "12D3KooWabcdefgh", Name: "edge-1", Up: 2500000, Locality: shoal.Locality{Carrier: "AS1", Region: "north"}}, Alive: true, Seen: testTime},
-			{NodeInfo: api.NodeInfo{ID: "12D3KooWijklmnop", Name: "edge-2"}, Seen: testTime},
+			{NodeInfo: api.NodeInfo{ID: "12D3KooWijklmnop", Name: "edge-2", Gateway: []string{"https://198.18.0.2:7074"}}, Seen: testTime},
 		})
 	})
 	mux.HandleFunc("GET /v1/tasks", func(w http.ResponseWriter, _ *http.Request) { answer(w, []api.Task{tasks["good"], tasks["bad"]}) })
@@ -58,6 +59,7 @@ func fakeTracker() http.Handler {
 		if !ok {
 			t = tasks["good"]
 		}
+		t.Limits = n.Limits
 		answer(w, t)
 	})
 	mux.HandleFunc("GET /v1/tasks/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -81,18 +83,28 @@ func fakeTracker() http.Handler {
 	return mux
 }
 
-// fakeNode hashes what is called image.iso and refuses everything else.
+// fakeNode hashes what is called image.iso, also at a URL, and refuses
+// everything else.
 func fakeNode() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/seeds", func(w http.ResponseWriter, r *http.Request) {
 		var s nodeapi.Seed
-		if json.NewDecoder(r.Body).Decode(&s) != nil || !strings.HasSuffix(s.Path, "/image.iso") {
+		if json.NewDecoder(r.Body).Decode(&s) != nil || !strings.HasSuffix(s.Path+s.URL, "/image.iso") {
 			api.ProblemOfStatus(http.StatusNotFound, "no such file").Write(w)
 			return
 		}
 		enc := json.NewEncoder(w)
+		done := nodeapi.Seeded{Content: testID, Name: "image.iso", Size: 64 << 20, Pieces: 2048, PieceLength: 32 << 10}
+		if s.URL != "" {
+			if strings.Contains(s.URL, "broken") {
+				_ = enc.Encode(nodeapi.SeedEvent{Error: "download: gave up at byte 7: \x1b[2J", Kind: "unavailable"})
+				return
+			}
+			_ = enc.Encode(nodeapi.SeedEvent{Note: "trying again: connection reset"})
+			done.Name, done.Warning = s.Name, strings.Join(s.WebSeeds, " and ")
+		}
 		_ = enc.Encode(nodeapi.SeedEvent{Hashed: 32 << 20, Total: 64 << 20})
-		_ = enc.Encode(nodeapi.SeedEvent{Done: &nodeapi.Seeded{Content: testID, Name: "image.iso", Size: 64 << 20, Pieces: 2048, PieceLength: 32 << 10}})
+		_ = enc.Encode(nodeapi.SeedEvent{Done: &done})
 	})
 	return mux
 }

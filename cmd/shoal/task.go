@@ -57,10 +57,18 @@ func newTaskList(a *app) *cobra.Command {
 }
 
 func newTaskShow(a *app) *cobra.Command {
-	var o taskOptions
+	var (
+		o   taskOptions
+		why bool
+	)
 	cmd := &cobra.Command{
 		Use:   "show TASK",
 		Short: "Show a task and each node's part of it",
+		Long: `Show a task and each node's part of it.
+
+With --why a second table says where each node's seconds went: how long it
+received at its full rate, and what held it back the rest of the time. With
+--json that is always there.`,
 		Args:  exactly("TASK"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			const op = "show task"
@@ -72,10 +80,15 @@ func newTaskShow(a *app) *cobra.Command {
 			if err != nil {
 				return failed(op, args[0], err)
 			}
-			return printTask(a, t, o.json)
+			if err := printTask(a, t, o.json); err != nil || o.json || !why {
+				return err
+			}
+			fmt.Fprintln(a.stdout)
+			return whyTable(a.stdout, t)
 		},
 	}
 	o.add(cmd)
+	cmd.Flags().BoolVar(&why, "why", false, "say where each node's seconds went")
 	return cmd
 }
 

@@ -13,9 +13,10 @@ import (
 
 type taskCreateOptions struct {
 	taskOptions
-	nodes []string
-	dest  string
-	wait  bool
+	nodes  []string
+	dest   string
+	limits api.Limits
+	wait   bool
 }
 
 func newTaskCreate(a *app) *cobra.Command {
@@ -39,6 +40,8 @@ leaves the task running.`,
 	fs := cmd.Flags()
 	fs.StringSliceVar(&o.nodes, "nodes", nil, "`NAMES` of the nodes, separated by commas, or all (required)")
 	fs.StringVar(&o.dest, "dest", "", "`PATH` below the nodes' files (default the content's name)")
+	fs.Float64Var(&o.limits.EgressCopies, "egress-copies", 0, "how many `COPIES` web seeds and origins' gateways may send into each carrier (default 1)")
+	fs.Var(&o.limits.EgressRate, "egress-rate", "how fast each of them may send, such as 200Mbit (default unlimited)")
 	fs.BoolVar(&o.wait, "wait", false, "follow the task to its end")
 	return cmd
 }
@@ -57,7 +60,7 @@ func createTask(ctx context.Context, a *app, content string, o taskCreateOptions
 	if err != nil {
 		return err
 	}
-	t, err := c.CreateTask(ctx, api.NewTask{Content: id, Nodes: nodes, Dest: o.dest})
+	t, err := c.CreateTask(ctx, api.NewTask{Content: id, Nodes: nodes, Dest: o.dest, Limits: o.limits})
 	if err != nil {
 		return failed(op, content, err)
 	}

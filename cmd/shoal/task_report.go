@@ -21,6 +21,7 @@ type taskReport struct {
 	Size       int64           `json:"size"` // bytes
 	Pieces     int             `json:"pieces"`
 	Dest       string          `json:"dest"`
+	Limits     api.Limits      `json:"limits"`
 	Created    time.Time       `json:"created"`
 	Nodes      []subTaskReport `json:"nodes"`
 }
@@ -32,13 +33,14 @@ type subTaskReport struct {
 	Error   string      `json:"error"` // "" while there is none
 	Pieces  int         `json:"pieces"`
 	Bytes   api.Bytes   `json:"bytes"`
+	Why     api.Why     `json:"why"` // seconds
 	Faults  []api.Fault `json:"faults"`
 }
 
 func newTaskReport(t api.Task) taskReport {
 	r := taskReport{
 		Task: t.ID, State: t.State, Seconds: t.Seconds, Efficiency: t.Efficiency,
-		Content: t.Content, Name: t.Name, Size: t.Size, Pieces: t.Pieces, Dest: t.Dest, Created: t.Created,
+		Content: t.Content, Name: t.Name, Size: t.Size, Pieces: t.Pieces, Dest: t.Dest, Limits: t.Limits, Created: t.Created,
 		Nodes: make([]subTaskReport, len(t.Nodes)),
 	}
 	for i, n := range t.Nodes {
@@ -48,7 +50,7 @@ func newTaskReport(t api.Task) taskReport {
 		}
 		r.Nodes[i] = subTaskReport{
 			Node: n.Node, State: n.State, Seconds: n.Seconds, Error: n.Error,
-			Pieces: n.Pieces, Bytes: n.Bytes, Faults: faults,
+			Pieces: n.Pieces, Bytes: n.Bytes, Why: n.Why, Faults: faults,
 		}
 	}
 	return r
@@ -65,6 +67,9 @@ func taskText(t api.Task) string {
 	if t.Dest != "" {
 		fmt.Fprintf(&b, "destination %s\n", printable(t.Dest))
 	}
+	if !t.Limits.IsZero() {
+		fmt.Fprintf(&b, "limits      %s\n", limitsText(t.Limits))
+	}
 	if t.Efficiency != nil {
 		fmt.Fprintf(&b, "efficiency  %.2f of what the links allow\n", *t.Efficiency)
 	}
@@ -77,6 +82,31 @@ func subTasksTable(w io.Writer, t api.Task) error {
 		tab.row(n.Node, string(n.State), percentText(int64(n.Pieces), int64(t.Pieces)), secondsText(n.Seconds),
 			bytesText(n.Bytes.Origin), bytesText(n.Bytes.Peers), bytesText(n.Bytes.CrossCarrier),
 			bytesText(n.Bytes.Upstream), bytesText(n.Bytes.Wasted), remark(n))
+	}
+	return tab.flush()
+}
+
+// limitsText is "2 copies into each carrier, 50Mbit/s of each origin".
+func limitsText(l api.Limits) string {
+	var parts []string
+	if l.EgressCopies > 0 {
+		parts = append(parts, fmt.Sprintf("%g copies into each carrier", l.EgressCopies))
+	}
+	if l.EgressRate > 0 {
+		parts = append(parts, fmt.Sprintf("%v of each origin", l.EgressRate))
+	}
+	if n := len(l.Carriers); n > 0 {
+		parts = append(parts, "others for "+plural(n, "carrier"))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// whyTable says where each node's seconds went (B2).
+func whyTable(w io.Writer, t api.Task) error {
+	tab := newTable(w, "NODE", "TIME", "FULL RATE", "NO PEER", "SLOW PEER", "LEASE", "UPSTREAM", "DISK", "LIMIT")
+	for _, n := range t.Nodes {
+		tab.row(n.Node, secondsText(n.Seconds), secondsText(n.Why.Active), secondsText(n.Why.NoPeer), secondsText(n.Why.SlowPeer),
+			secondsText(n.Why.Lease), secondsText(n.Why.Upstream), secondsText(n.Why.Disk), secondsText(n.Why.Limit))
 	}
 	return tab.flush()
 }

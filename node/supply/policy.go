@@ -20,7 +20,8 @@ const (
 	reachWait = 3 * time.Second
 	pushAgain = 10 * time.Second
 	// rateWindow is over how long the swarm's rate is taken.
-	rateWindow = 5 * time.Second
+	rateWindow  = 5 * time.Second
+	sampleEvery = 250 * time.Millisecond
 	// leastFloor is the rate below which a swarm is slow where the node's own
 	// downlink is unknown; else it is one part in floorShare of that.
 	leastFloor = 256 << 10
@@ -118,7 +119,9 @@ func (p *policy) measure(now time.Time, bytes int64) {
 		p.moved = now
 	}
 	p.last = bytes
-	p.window = append(p.window, sample{now, bytes})
+	if n := len(p.window); n == 0 || now.Sub(p.window[n-1].at) >= sampleEvery {
+		p.window = append(p.window, sample{now, bytes})
+	}
 	for len(p.window) > 1 && now.Sub(p.window[1].at) >= rateWindow {
 		p.window = p.window[1:]
 	}

@@ -102,7 +102,7 @@ func TestAccount(t *testing.T) {
 		now := time.Unix(0, 0)
 		a.observe(now, c.c)
 		for range 5 {
-			now = now.Add(tickInterval)
+			now = now.Add(accountEvery)
 			c.c.bytes += c.rate / 5
 			a.observe(now, c.c)
 		}

@@ -45,7 +45,9 @@ type Config struct {
 }
 
 const (
-	tickInterval = 200 * time.Millisecond
+	// tickInterval is how soon it is noticed that a lease has been used up: the
+	// first ones are small.
+	tickInterval = 50 * time.Millisecond
 	// maxLoans is as many leases as a tracker gives a node for a content: one to
 	// read and one to go on with.
 	maxLoans = 2
@@ -122,7 +124,11 @@ func (s *Supply) Run(ctx context.Context) error {
 		case <-s.cfg.Swarm.Done():
 			return nil
 		case a := <-s.replies:
-			s.answered(ctx, time.Now(), a)
+			now := time.Now()
+			s.answered(ctx, now, a)
+			if err := s.tick(ctx, now); err != nil { // there may be something to ask for at once
+				return err
+			}
 		case e := <-s.ended:
 			s.lost(time.Now(), e)
 		case now := <-tick.C:

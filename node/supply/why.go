@@ -17,6 +17,10 @@ type account struct {
 	why  api.Why
 }
 
+// accountEvery is how long a stretch of time is at least: bytes are counted when
+// a block has come, so that shorter ones look like a rate of nothing or too much.
+const accountEvery = 200 * time.Millisecond
+
 // activeShare is which part of the full rate counts as all of it.
 const activeShare = 0.8
 
@@ -36,7 +40,7 @@ func (a *account) observe(now time.Time, c circumstances) {
 		return
 	}
 	d := now.Sub(a.at).Seconds()
-	if d <= 0 {
+	if d < accountEvery.Seconds() {
 		return
 	}
 	rate := float64(c.bytes-a.last) / d
