@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -223,20 +222,24 @@ func TestClaimsEnd(t *testing.T) {
 		t.Errorf("claimed %d pieces", count)
 	}
 
-	var wrote atomic.Bool
-	writing := make(chan struct{})
-	st.before = func() { // Leave waits for what is being written
+	writing, written, left := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	st.before = func() {
 		close(writing)
-		<-s.ctx.Done()
-		time.Sleep(20 * time.Millisecond)
-		wrote.Store(true)
+		<-written
 	}
 	go s.Deliver(context.Background(), 1, pieceOf(man, data, 1))
 	<-writing
-	s.Leave()
-	if !wrote.Load() {
+	go func() {
+		s.Leave()
+		close(left)
+	}()
+	select {
+	case <-left:
 		t.Error("left while a piece was being written")
+	case <-time.After(20 * time.Millisecond):
 	}
+	close(written)
+	<-left
 	if _, _, ok := s.Claim(t.Context(), 1<<30, nil); ok {
 		t.Error("claimed after the end")
 	}

@@ -5,6 +5,12 @@
 // those that they name (peer exchange), and fetches what its [Store] lacks while
 // it serves what the store has.
 //
+// Whoever reads a content while it arrives makes pieces urgent and waits for them
+// ([Swarm.Want], [Swarm.WaitPieces]). Whoever can get pieces elsewhere claims some
+// that are missing, so that no peer is asked for them, and delivers or releases
+// them ([Swarm.Claim], [Swarm.Deliver], [Swarm.Release]): swarm and upstreams fill
+// one piece map, and nothing is fetched twice.
+//
 // What a caller can rely on: a piece is written, announced and served only
 // after it verified against the manifest; a peer that sent bad data is named in
 // [Stats], dropped and not talked to again for a while; memory for pieces that

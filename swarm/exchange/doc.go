@@ -17,6 +17,11 @@
 //     have first; one that has waited long goes before (upload.go).
 //   - An origin shows its pieces one by one, each to one peer, until each has
 //     left it once; a peer that does not pass them on is shown no more (inject.go).
+//   - What readers wait for goes before all that, in the order in which they will
+//     read it; an origin is asked for it also where it has not shown it (priority.go).
+//   - Pieces that somebody outside of the swarm has claimed count as requested. An
+//     origin that shows one is told that it is declined, and shows it to another
+//     (claim.go, decline.go).
 //   - Near the end, a request that waits on a slow peer moves to a faster one
 //     (endgame.go). A peer that is asked and stays silent is left alone, then
 //     dropped and named (timeout.go).

@@ -165,7 +165,9 @@ func (e HaveReceived) apply(s *State, now time.Time) {
 		s.inject.spread(e.Piece, p)
 		s.reveal(now)
 	}
-	s.request(p, now)
+	if !s.Held().Has(e.Piece) {
+		s.request(p, now)
+	}
 }
 
 func (e BitfieldReceived) apply(s *State, now time.Time) {
@@ -188,6 +190,7 @@ func (e BitfieldReceived) apply(s *State, now time.Time) {
 }
 
 func (e PieceStored) apply(s *State, now time.Time) {
+	full := s.inFlight() >= maxOutstanding
 	delete(s.verifying, e.Piece)
 	s.pick.Stored(e.Piece)
 	for _, p := range s.peers {
@@ -197,7 +200,9 @@ func (e PieceStored) apply(s *State, now time.Time) {
 		s.do(Completed{})
 		return
 	}
-	s.requestAll(now)
+	if full { // there is room again
+		s.requestAll(now)
+	}
 }
 
 func (e PieceCorrupt) apply(s *State, now time.Time) {

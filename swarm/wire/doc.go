@@ -14,7 +14,10 @@
 //     messages that each carry one block of it, in order; the receiver need not
 //     know the sender's block size. A cancel or a reject names the whole request.
 //   - A bitfield (or have-all) may come at any time, and replaces what was known:
-//     an origin shows its pieces one by one until each has left it once.
+//     an origin shows its pieces one by one until each has left it once. A
+//     peer may request a piece that an origin ("shoal_origin") has not shown it.
+//     Where it cancels one that it was shown and has not requested, it declines
+//     that piece: the origin shows it to another peer.
 //   - Nobody chokes: a peer may request as soon as it knows of a piece.
 //
 // The decoder accepts only messages whose length is exactly right for their
