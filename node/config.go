@@ -3,9 +3,11 @@ package node
 import (
 	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/fallback"
 	tapi "github.com/shoal-cdn/shoal/tracker/api"
 )
 
@@ -29,6 +31,9 @@ type Config struct {
 	// Port 0 picks a free one. "" means no API.
 	HTTP string
 
+	// Gateway serves contents over HTTP; see package gateway.
+	Gateway GatewayConfig
+
 	// Trackers are the base URLs of one or more trackers. The first that
 	// answers is used; the others are for when it does not. Required.
 	Trackers []string
@@ -41,11 +46,58 @@ type Config struct {
 	// values are not allowed.
 	Up, Down shoal.Rate
 
+	// Web fetches what is seeded from a URL. It says which addresses may be
+	// reached, with errors of kind [shoal.ErrInvalid] for the others: the URL is
+	// the choice of whoever reaches the API. nil means no seeding from URLs.
+	Web *http.Client
+
+	// WebGuard says which addresses web seeds may lead to; the zero value: public
+	// ones only.
+	WebGuard fallback.Guard
+
+	// WebMax is the largest file that is seeded from a URL, in bytes; 0 means
+	// 1 TiB. Negative values are not allowed.
+	WebMax int64
+
 	// Guest nodes take part in swarms and are never given tasks.
 	Guest bool
 
 	// Log takes what happens; nil discards it.
 	Log *slog.Logger
+}
+
+// GatewayConfig says where a node's gateway is and what it may cost.
+type GatewayConfig struct {
+	// Plain is the HOST:PORT for HTTP without TLS, TLS the one for HTTPS on TCP and
+	// HTTP/3 on UDP. Port 0 picks a free one; "" leaves one out, both: no gateway.
+	Plain, TLS string
+
+	// Cert and Key are PEM files with a certificate for the names that clients know
+	// the node by, and its key. Other nodes, and clients that ask for no such name,
+	// are shown one that proves the node's ID. "" means only that one.
+	Cert, Key string
+
+	// Rate bounds the payload of all transfers together, in bytes a second; what
+	// peers get is bounded apart from it. 0 means Up. Negative values are not allowed.
+	Rate shoal.Rate
+
+	// Fetch is how much room contents may take, all together and in bytes, that are
+	// fetched because somebody has asked the gateway for them. In no case is the
+	// last tenth of the disk used for them. 0 means that none are. Negative values
+	// are not allowed.
+	Fetch shoal.Size
+}
+
+func (c GatewayConfig) check() error {
+	switch {
+	case c.Rate < 0 || c.Fetch < 0:
+		return fmt.Errorf("node: gateway: %w: negative rate or size", shoal.ErrInvalid)
+	case (c.Cert == "") != (c.Key == ""):
+		return fmt.Errorf("node: gateway: %w: a certificate and its key go together", shoal.ErrInvalid)
+	case c.Cert != "" && c.TLS == "":
+		return fmt.Errorf("node: gateway: %w: a certificate, and no address for TLS", shoal.ErrInvalid)
+	}
+	return nil
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -57,6 +109,15 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Up < 0 || c.Down < 0 {
 		return c, fmt.Errorf("node: %w: negative rate", shoal.ErrInvalid)
+	}
+	if err := c.Gateway.check(); err != nil {
+		return c, err
+	}
+	if c.WebMax < 0 {
+		return c, fmt.Errorf("node: %w: negative size", shoal.ErrInvalid)
+	}
+	if c.WebMax == 0 {
+		c.WebMax = 1 << 40
 	}
 	abs, err := filepath.Abs(c.Data)
 	if err != nil {

@@ -28,6 +28,11 @@ func (l local) Apply(r tapi.Reply) {
 	if len(r.Peers) > 0 {
 		l.n.library.AddPeers(swarmPeers(r.Peers, l.n.ID()))
 	}
+	for _, d := range r.Dial {
+		if d.Peer.ID != l.n.ID() {
+			l.n.library.Connect(d.Content, swarmPeer(d.Peer))
+		}
+	}
 }
 
 // Delivered implements [announce.Local].
@@ -38,7 +43,7 @@ func (n *Node) info() tapi.NodeInfo {
 	addrs := n.host.Addrs()
 	return tapi.NodeInfo{
 		ID: n.ID(), Name: n.cfg.Name, Addrs: addrs[:min(len(addrs), tapi.MaxAddrs)], HTTP: n.URL(),
-		Up: n.cfg.Up, Down: n.cfg.Down, Guest: n.cfg.Guest,
+		Gateway: n.GatewayURLs(), Up: n.cfg.Up, Down: n.cfg.Down, Guest: n.cfg.Guest,
 		Version: n.version, Locality: n.cfg.Locality,
 	}
 }
@@ -54,11 +59,15 @@ func swarmPeers(found map[shoal.ContentID][]tapi.Peer, self shoal.NodeID) map[sh
 	for id, ps := range found {
 		for _, p := range ps {
 			if p.ID != self {
-				out[id] = append(out[id], swarm.Peer{ID: p.ID, Name: p.Name, Addrs: p.Addrs, Seed: p.Role != tapi.Fetcher, Locality: p.Locality})
+				out[id] = append(out[id], swarmPeer(p))
 			}
 		}
 	}
 	return out
+}
+
+func swarmPeer(p tapi.Peer) swarm.Peer {
+	return swarm.Peer{ID: p.ID, Name: p.Name, Addrs: p.Addrs, Seed: p.Role != tapi.Fetcher, Locality: p.Locality}
 }
 
 // baseURL is the URL of an HTTP listener as others can use it: for a wildcard

@@ -39,6 +39,10 @@ var (
 	descPeers     = describe("peers", "Connected peers, one counted once for each content.")
 	descSubTasks  = describe("sub_tasks", "Sub-tasks the tracker has not acknowledged the end of, by state.", "state")
 	descAnnounces = describe("announces_total", "Announces, by whether a tracker answered.", "result")
+	descServing   = describe("gateway_requests", "Requests that the gateway is serving.")
+	descServed    = describe("gateway_sent_bytes_total", "Payload bytes that the gateway has sent since the start.")
+	descRefused   = describe("gateway_refused_total", "Requests that the gateway has refused because there were too many.")
+	descNoBBR     = describe("gateway_bbr_refused", "1 where the kernel refused BBR for what the gateway sends over TCP, else 0.")
 	descRate      = describe("payload_bytes_per_second", "Payload rate over the last seconds.", "direction")
 )
 
@@ -91,4 +95,15 @@ func (f figures) Collect(ch chan<- prometheus.Metric) {
 	down, up := f.n.hub.Rates()
 	gauge(descRate, float64(down), "down")
 	gauge(descRate, float64(up), "up")
+	if g := f.n.gateway; g != nil {
+		st := g.Stats()
+		gauge(descServing, float64(st.Requests))
+		counter(descServed, float64(st.Bytes))
+		counter(descRefused, float64(st.Refused))
+		refused := 0.0
+		if g.CongestionErr() != nil {
+			refused = 1
+		}
+		gauge(descNoBBR, refused)
+	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/announce"
+	"github.com/shoal-cdn/shoal/node/download"
 	"github.com/shoal-cdn/shoal/node/library"
 	"github.com/shoal-cdn/shoal/node/store"
 	"github.com/shoal-cdn/shoal/node/subtask"
@@ -36,12 +37,14 @@ type Node struct {
 
 	tracker   *tapi.Client
 	store     store.Store
+	downloads *download.Folder // nil without Config.Web
 	host      *transport.Host
 	hub       *swarm.Hub
 	library   *library.Library
 	tasks     *subtask.Executor
 	announcer *announce.Announcer
-	listener  net.Listener // nil without an HTTP API
+	listener  net.Listener   // nil without an HTTP API
+	gateway   *gatewayServer // nil without a gateway
 }
 
 // New takes the data folder and the addresses, and reads what the node was
@@ -89,7 +92,10 @@ func open(ctx context.Context, cfg Config, opts options) (_ *Node, err error) {
 	if err := n.listen(ctx); err != nil {
 		return nil, err
 	}
-	n.log.Info("node ready", "name", cfg.Name, "id", n.host.ID(), "addrs", n.host.Addrs(), "http", n.URL(), "files", files)
+	if err := n.openGateway(ctx); err != nil {
+		return nil, err
+	}
+	n.log.Info("node ready", "name", cfg.Name, "id", n.host.ID(), "addrs", n.host.Addrs(), "http", n.URL(), "gateway", n.GatewayURLs(), "files", files)
 	return n, nil
 }
 
@@ -112,6 +118,9 @@ func (n *Node) openContents(opts options) (files string, err error) {
 	}
 	n.store = disk
 	n.release = append(n.release, disk.Close)
+	if err := n.openDownloads(); err != nil {
+		return "", err
+	}
 	key, err := identity(n.cfg.Data)
 	if err != nil {
 		return "", err
@@ -129,7 +138,7 @@ func (n *Node) openContents(opts options) (files string, err error) {
 	n.library, err = library.Open(library.Config{
 		Store: disk, Torrents: n.tracker, Join: n.join,
 		Records: filepath.Join(n.cfg.Data, "contents"), Files: files, Log: n.log,
-		Changed: n.wake,
+		Pull: n.pull, Changed: n.wake,
 		Ended: func(id shoal.ContentID, err error) {
 			n.tasks.Settle(id, err)
 			if opts.ended != nil {
@@ -145,7 +154,7 @@ func (n *Node) join(m *shoal.Manifest, st swarm.Store, origin bool) (library.Ses
 	if err != nil {
 		return nil, err // not s: a nil *Swarm is no nil Session
 	}
-	return s, nil
+	return n.newSession(m, st, s), nil
 }
 
 // wake tells the announcer of news. The library and the sub-tasks have none
@@ -171,6 +180,7 @@ func (n *Node) work(ctx context.Context) (err error) {
 	g.Go(func() error { n.announcer.Run(ctx); return nil })
 	g.Go(func() error { n.save(ctx); return nil })
 	g.Go(func() error { return n.serve(ctx) })
+	g.Go(func() error { return n.serveGateway(ctx) })
 	g.Go(func() error { <-ctx.Done(); n.log.Info("stopping"); return nil })
 	return g.Wait()
 }

@@ -29,6 +29,7 @@ type Hub struct {
 
 	mu     sync.Mutex
 	swarms map[[20]byte]*Swarm // by truncated content ID
+	pools  map[int]*pool       // by length: one content's buffers serve the next
 }
 
 // NewHub starts to accept swarm streams on a host. The caller closes the hub
@@ -44,6 +45,7 @@ func NewHub(host *transport.Host, cfg Config) *Hub {
 		ctx:    ctx,
 		cancel: cancel,
 		swarms: make(map[[20]byte]*Swarm),
+		pools:  make(map[int]*pool),
 	}
 	h.wg.Go(func() { h.meter.run(ctx) })
 	host.Handle(wire.Protocol, h.accept)
@@ -68,6 +70,14 @@ func (h *Hub) Join(m *shoal.Manifest, st Store, origin bool) (*Swarm, error) {
 	h.swarms[key] = s
 	go s.run()
 	return s, nil
+}
+
+// pool has buffers for pieces of a length; mu is held.
+func (h *Hub) pool(length int) *pool {
+	if h.pools[length] == nil {
+		h.pools[length] = newPool(length)
+	}
+	return h.pools[length]
 }
 
 func (h *Hub) remove(s *Swarm) {

@@ -96,7 +96,7 @@ func (b *inbox) take(piece int) []byte {
 	return a.buf
 }
 
-// pool recycles the buffers of pieces of one content. Small pieces, the ends
+// pool recycles the buffers of pieces of one length. Small pieces, the ends
 // of files, are not worth a whole buffer.
 type pool struct {
 	size int

@@ -55,7 +55,7 @@ func newSwarm(h *Hub, m *shoal.Manifest, st Store, origin bool) *Swarm {
 	s := &Swarm{
 		hub: h, manifest: m, store: st, origin: origin,
 		log:      h.cfg.Log.With("content", m.ID()),
-		pool:     newPool(m.PieceLength()),
+		pool:     h.pool(m.PieceLength()),
 		events:   make(chan event, 512),
 		ctx:      ctx,
 		cancel:   cancel,

@@ -95,7 +95,7 @@ func (c *cluster) plan(n int, rate shoal.Rate) (err error) {
 		}
 		m.data = filepath.Join(c.dir, m.name)
 		m.args = []string{"node", "--name", m.name, "--tracker", c.url, "--data", m.data,
-			"--listen", addrs[1+2*i], "--http", addrs[2+2*i], "--up", rate.String(), "--down", rate.String()}
+			"--listen", addrs[1+2*i], "--http", addrs[2+2*i], "--gateway", off, "--gateway-tls", off, "--up", rate.String(), "--down", rate.String()}
 		if m.api, err = nodeapi.NewClient(m.url); err != nil {
 			return err
 		}

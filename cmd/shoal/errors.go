@@ -89,7 +89,7 @@ func hint(err error) string {
 	case errors.As(err, &op) && op.Op == "dial":
 		return "is it running there? start a tracker with 'shoal tracker', a node with 'shoal node'; --tracker and --node say where they are"
 	case errors.As(err, &op) && op.Op == "listen":
-		return "another process may have that address; choose one with --listen or --http"
+		return "another process may have that address; choose another with --listen, --http, --gateway or --gateway-tls"
 	case errors.Is(err, os.ErrPermission):
 		return "check who owns the path and its modes"
 	case errors.Is(err, os.ErrNotExist):

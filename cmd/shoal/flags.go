@@ -19,6 +19,9 @@ const (
 	defaultNodeListen    = "0.0.0.0:7071"
 	defaultNodeHTTP      = "127.0.0.1:7072"
 	defaultNode          = "http://" + defaultNodeHTTP
+	defaultGateway       = "127.0.0.1:7073" // for a web server on the same machine
+	defaultGatewayTLS    = "0.0.0.0:7074"   // for other nodes
+	defaultGatewayFetch  = 64 << 30
 )
 
 func trackerFlag(cmd *cobra.Command, urls *[]string) {

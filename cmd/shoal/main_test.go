@@ -34,7 +34,7 @@ func TestScripts(t *testing.T) {
 			e.Defer(node.Close)
 			e.Setenv("TRACKER", tracker.URL)
 			e.Setenv("NODE", node.URL)
-			addrs, err := freeAddrs(5)
+			addrs, err := freeAddrs(7)
 			if err != nil {
 				return err
 			}

@@ -17,6 +17,8 @@ type nodeOptions struct {
 	data, listen, http string
 	name               string
 	link               linkFlags
+	gateway            gatewayFlags
+	web                webFlags
 	level              slog.Level
 }
 
@@ -28,7 +30,10 @@ func newNode(a *app) *cobra.Command {
 		Long: `Run a node: it fetches what tasks tell it to and shares what it has.
 
 What it fetched is at DIR/files, each content under its own name or under the
---dest of the task; a file appears there once all of it is verified.`,
+--dest of the task; a file appears there once all of it is verified.
+
+Its gateway serves contents over HTTP, also while they arrive, and fetches those
+that it is asked for and has not: GET /v1/contents/CONTENT/files/NAME.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runNode(cmd.Context(), newLogger(a, o.level), o)
@@ -40,6 +45,8 @@ What it fetched is at DIR/files, each content under its own name or under the
 	fs.StringVar(&o.listen, "listen", defaultNodeListen, "`HOST:PORT` for other nodes, TCP and UDP")
 	fs.StringVar(&o.http, "http", defaultNodeHTTP, "`HOST:PORT` of its HTTP API")
 	fs.StringVar(&o.name, "name", "", "its `NAME`, which tasks use (default the host's name)")
+	o.gateway.add(cmd)
+	o.web.add(cmd)
 	o.link.add(cmd)
 	logFlag(cmd, &o.level)
 	return cmd
@@ -50,6 +57,10 @@ func runNode(ctx context.Context, log *slog.Logger, o nodeOptions) error {
 	if err := errors.Join(requireDir(op, o.data), requireHostPort(op, "listen", o.listen), requireHostPort(op, "http", o.http)); err != nil {
 		return err
 	}
+	gateway, err := o.gateway.config(op)
+	if err != nil {
+		return err
+	}
 	if o.name == "" {
 		host, err := os.Hostname()
 		if err != nil {
@@ -57,10 +68,14 @@ func runNode(ctx context.Context, log *slog.Logger, o nodeOptions) error {
 		}
 		o.name = host
 	}
-	n, err := node.New(ctx, node.Config{
-		Name: o.name, Data: o.data, Listen: o.listen, HTTP: o.http, Trackers: o.trackers,
+	cfg := node.Config{
+		Name: o.name, Data: o.data, Listen: o.listen, HTTP: o.http, Gateway: gateway, Trackers: o.trackers,
 		Locality: o.link.place, Up: o.link.up, Down: o.link.down, Log: log,
-	})
+	}
+	if err := o.web.set(op, &cfg); err != nil {
+		return err
+	}
+	n, err := node.New(ctx, cfg)
 	if errors.Is(err, shoal.ErrInvalid) {
 		return usageError(op, o.name, "see 'shoal node --help'", err)
 	}

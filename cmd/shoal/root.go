@@ -52,7 +52,7 @@ the file.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newDemo(a), newTracker(a), newNode(a), newSeed(a), newGet(a),
-		newTask(a), newNodes(a), newContents(a), newSimulate(a), newVersion(a),
+		newTask(a), newNodes(a), newContents(a), newProbe(a), newSimulate(a), newVersion(a),
 	)
 	return root
 }

@@ -69,7 +69,7 @@ func newTaskShow(a *app) *cobra.Command {
 With --why a second table says where each node's seconds went: how long it
 received at its full rate, and what held it back the rest of the time. With
 --json that is always there.`,
-		Args:  exactly("TASK"),
+		Args: exactly("TASK"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			const op = "show task"
 			c, err := trackerClient(op, o.trackers)

@@ -87,6 +87,9 @@ func New(t Tracker, l Local, log *slog.Logger) *Announcer {
 	}
 }
 
+// Session names this start of the node in its announces.
+func (a *Announcer) Session() string { return a.session }
+
 // Wake says that there may be news. It never blocks.
 func (a *Announcer) Wake() {
 	select {
@@ -151,7 +154,9 @@ func (a *Announcer) Run(ctx context.Context) {
 		switch err := a.round(ctx); {
 		case err == nil:
 			retry.Reset()
-		case errors.Is(err, errNews) || ctx.Err() != nil:
+		case errors.Is(err, errNews):
+			pause = 0 // it has settled before the announce was given up
+		case ctx.Err() != nil:
 		default:
 			pause = retry.NextBackOff()
 			a.failed(err)

@@ -144,7 +144,7 @@ func (l *ledger) forget(s Snapshot) {
 }
 
 func sameNode(a, b api.NodeInfo) bool {
-	same := slices.Equal(a.Addrs, b.Addrs)
+	same := slices.Equal(a.Addrs, b.Addrs) && slices.Equal(a.Gateway, b.Gateway)
 	return same && a.ID == b.ID && a.Name == b.Name && a.HTTP == b.HTTP && a.Up == b.Up && a.Down == b.Down &&
 		a.Guest == b.Guest && a.Version == b.Version && a.Locality == b.Locality
 }
@@ -159,7 +159,7 @@ func compareHoldings(old, cur api.Holding, known bool) urgency {
 	return nothing
 }
 
-// compareReports leaves Seconds out: time passing is no news.
+// compareReports leaves Seconds and Why out: time passing is no news.
 func compareReports(old, cur api.SubTaskReport, known bool) urgency {
 	switch {
 	case !known || old.State != cur.State || old.Error != cur.Error:

@@ -35,10 +35,12 @@ func TestDelta(t *testing.T) {
 	}
 	moved := self
 	moved.Addrs = []string{"/ip4/198.18.0.2/tcp/1"}
+	reachable := self
+	reachable.Gateway = []string{"https://198.18.0.1:2"}
 	faulty := report("t", api.Running, 3)
 	faulty.Faults = []api.Fault{{Peer: "p", Kind: "corrupt", Count: 1}}
 	later := report("t", api.Running, 3)
-	later.Seconds = 99
+	later.Seconds, later.Why.NoPeer = 99, 90
 
 	for _, c := range []struct {
 		name    string
@@ -65,6 +67,7 @@ func TestDelta(t *testing.T) {
 			api.Announce{SubTasks: []api.SubTaskReport{report("t", api.Failed, 3)}}, news},
 		{"task forgotten", snapshot(self, base.Holdings, nil), api.Announce{}, nothing},
 		{"moved", snapshot(moved, base.Holdings, base.SubTasks), api.Announce{}, news},
+		{"a gateway", snapshot(reachable, base.Holdings, base.SubTasks), api.Announce{}, news},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLedger()

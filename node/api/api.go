@@ -39,17 +39,28 @@ type Fetch struct {
 	Dest    string          `json:"dest,omitempty"` // relative path below the node's files; "": the content's name
 }
 
-// Seed asks a node to hash, register and serve a path in place.
+// Seed asks a node to hash, register and serve a path in place, or a file that
+// it first fetches from a URL. Exactly one of Path and URL is given.
 type Seed struct {
-	Path string `json:"path"` // absolute, in the node's file system
+	Path string `json:"path,omitempty"` // absolute, in the node's file system
+
+	// URL is an http or https URL (shoal.CheckWebSeed), which becomes the
+	// content's first web seed. Name is what the content is called; "" is the
+	// last part of the URL's path.
+	URL  string `json:"url,omitempty"`
+	Name string `json:"name,omitempty"`
+
+	WebSeeds []string `json:"web_seeds,omitempty"` // more of them: shoal.Manifest.WebSeeds
 }
 
 // SeedEvent is one line of the answer to a Seed.
 type SeedEvent struct {
-	Hashed int64   `json:"hashed"` // bytes so far
-	Total  int64   `json:"total"`
+	Hashed int64   `json:"hashed"`         // bytes so far
+	Total  int64   `json:"total"`          // 0: not known yet
+	Note   string  `json:"note,omitempty"` // what holds up a fetch
 	Done   *Seeded `json:"done,omitempty"`
 	Error  string  `json:"error,omitempty"`
+	Kind   string  `json:"kind,omitempty"` // of the error, as in a Problem of tracker/api; "": none of those
 }
 
 // Seeded describes what a Seed brought in.
@@ -58,5 +69,6 @@ type Seeded struct {
 	Name        string          `json:"name"`
 	Size        int64           `json:"size"` // bytes
 	Pieces      int             `json:"pieces"`
-	PieceLength int             `json:"piece_length"` // bytes
+	PieceLength int             `json:"piece_length"`      // bytes
+	Warning     string          `json:"warning,omitempty"` // what will not work as expected
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -110,6 +111,7 @@ func TestSeed(t *testing.T) {
 		{"progress, then done", `{"hashed":0,"total":2}` + "\n" + `{"hashed":1,"total":2}` + "\n" + done + "\n", nil, "", "0/2 1/2 "},
 		{"done without a last newline", done, nil, "", ""},
 		{"fails on the way", `{"hashed":1,"total":2}` + "\n" + `{"error":"read x: input/output error"}` + "\n", nil, "input/output error", "1/2 "},
+		{"fails, of a kind", `{"error":"download: the server answers 404 Not Found","kind":"not_found"}`, shoal.ErrNotFound, "answers 404", ""},
 		{"cut off", `{"hashed":1,"total":2}` + "\n", shoal.ErrUnavailable, "closed the connection", "1/2 "},
 		{"no JSON", "<html>\n", shoal.ErrUnavailable, "read the answer", ""},
 		{"endless line", strings.Repeat("x", 2*maxEventLine), shoal.ErrUnavailable, "token too long", ""},
@@ -137,6 +139,24 @@ func TestSeed(t *testing.T) {
 				t.Errorf("progress %q, want %q", moved.String(), tt.moved)
 			}
 		})
+	}
+}
+
+// What a Seed of a URL says, and is told.
+func TestSeedFrom(t *testing.T) {
+	want := Seed{URL: "https://h/x", Name: "y", WebSeeds: []string{"http://m/x"}}
+	c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) {
+		var s Seed
+		if err := json.NewDecoder(r.Body).Decode(&s); err != nil || !reflect.DeepEqual(s, want) {
+			t.Errorf("asked for %+v, %v", s, err)
+		}
+		fmt.Fprintln(w, `{"hashed":1,"total":0,"note":"trying again"}`)
+		fmt.Fprintln(w, `{"hashed":2,"total":2,"done":{"name":"y","warning":"slow"}}`)
+	})
+	var events []SeedEvent
+	s, err := c.SeedFrom(t.Context(), want, func(ev SeedEvent) { events = append(events, ev) })
+	if err != nil || s.Name != "y" || s.Warning != "slow" || len(events) != 1 || events[0] != (SeedEvent{Hashed: 1, Note: "trying again"}) {
+		t.Errorf("seeded %+v, %v, events %+v", s, err, events)
 	}
 }
 

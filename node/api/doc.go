@@ -9,5 +9,6 @@
 //	GET    /metrics /healthz /readyz
 //
 // An error is an application/problem+json body (RFC 9457) as in tracker/api.
-// Cutting the connection of POST /v1/seeds cancels the hashing.
+// Cutting the connection of POST /v1/seeds cancels the hashing. What was fetched
+// of a URL by then is continued by the next Seed of the same URL.
 package api

@@ -41,7 +41,7 @@ const portTries = 10
 
 // listenSecure takes an address for TCP and UDP.
 func (s *Server) listenSecure(ctx context.Context, addr string) error {
-	if len(s.cfg.Certificate.Certificate) == 0 {
+	if len(s.cfg.Certificates) == 0 {
 		return fmt.Errorf("gateway: %w: no certificate for %s", shoal.ErrInvalid, addr)
 	}
 	_, port, err := net.SplitHostPort(addr)
@@ -52,7 +52,7 @@ func (s *Server) listenSecure(ctx context.Context, addr string) error {
 		if s.secure, err = s.listen(ctx, addr); err != nil {
 			return err
 		}
-		s.quic, err = listenQUIC(ctx, s.secure.Addr().String(), s.cfg.Certificate, &s.conns)
+		s.quic, err = listenQUIC(ctx, s.secure.Addr().String(), s.cfg.Certificates, &s.conns)
 		if err == nil {
 			break
 		}
@@ -65,8 +65,8 @@ func (s *Server) listenSecure(ctx context.Context, addr string) error {
 	return nil
 }
 
-func tlsConfig(c tls.Certificate) *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{c}}
+func tlsConfig(certs []tls.Certificate) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: certs}
 }
 
 // quicListener is a [http3.QUICListener] together with all that it stands on.
@@ -79,7 +79,7 @@ type quicListener struct {
 // errBusy refuses a connection.
 var errBusy = errors.New("too many connections")
 
-func listenQUIC(ctx context.Context, addr string, cert tls.Certificate, conns *connLimit) (*quicListener, error) {
+func listenQUIC(ctx context.Context, addr string, certs []tls.Certificate, conns *connLimit) (*quicListener, error) {
 	var lc net.ListenConfig
 	socket, err := lc.ListenPacket(ctx, "udp", addr)
 	if err != nil {
@@ -98,7 +98,7 @@ func listenQUIC(ctx context.Context, addr string, cert tls.Certificate, conns *c
 			return ctx, nil
 		},
 	}
-	l, err := tr.Listen(http3.ConfigureTLSConfig(tlsConfig(cert)), &quic.Config{
+	l, err := tr.Listen(http3.ConfigureTLSConfig(tlsConfig(certs)), &quic.Config{
 		MaxIncomingStreams: maxStreams, MaxIdleTimeout: idleTime,
 	})
 	if err != nil {

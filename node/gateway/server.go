@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 	"golang.org/x/sync/errgroup"
 
@@ -36,9 +37,15 @@ type ServerConfig struct {
 	// free one.
 	Plain, TLS string
 
-	// Certificate is what the server shows; required with TLS. See package nodecert
-	// for one that proves the node's ID.
-	Certificate tls.Certificate
+	// Certificates are what the server shows, one of them at least with TLS: the first
+	// that is for the name which a client asks for, else the first. See package
+	// nodecert for one that proves the node's ID.
+	Certificates []tls.Certificate
+
+	// ConnContext and QUICConnContext, unless nil, make the context of the requests on
+	// a connection; they are called by [http.Server] and [http3.Server].
+	ConnContext     func(ctx context.Context, c net.Conn) context.Context
+	QUICConnContext func(ctx context.Context, c *quic.Conn) context.Context
 
 	// Log takes what happens; nil discards it.
 	Log *slog.Logger
@@ -123,11 +130,12 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.secure != nil {
 		srv := s.server()
 		srv.Handler = s.advertised(s.cfg.Handler)
-		srv.TLSConfig = tlsConfig(s.cfg.Certificate)
+		srv.TLSConfig = tlsConfig(s.cfg.Certificates)
 		s.run(ctx, g, srv, func() error { return srv.ServeTLS(s.secure, "", "") })
 		h3 := &http3.Server{
 			Handler: s.cfg.Handler, MaxHeaderBytes: headerBytes, IdleTimeout: idleTime,
-			Logger: slog.New(slog.DiscardHandler), // it tells of every client that goes away
+			ConnContext: s.cfg.QUICConnContext,
+			Logger:      slog.New(slog.DiscardHandler), // it tells of every client that goes away
 		}
 		s.run(ctx, g, h3, func() error { return h3.ServeListener(s.quic) })
 	}
@@ -168,6 +176,7 @@ func (s *Server) server() *http.Server {
 		MaxHeaderBytes:    headerBytes,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: idleTime / 4, WriteByteTimeout: replyTime},
 		ConnState:         s.conns.track,
+		ConnContext:       s.cfg.ConnContext,
 		BaseContext:       func(net.Listener) context.Context { return s.stopped },
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}

@@ -42,7 +42,7 @@ func startServer(t *testing.T, h http.Handler) gatewayOn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Listen(t.Context(), ServerConfig{Handler: h, Plain: "127.0.0.1:0", TLS: "127.0.0.1:0", Certificate: cert})
+	s, err := Listen(t.Context(), ServerConfig{Handler: h, Plain: "127.0.0.1:0", TLS: "127.0.0.1:0", Certificates: []tls.Certificate{cert}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +277,7 @@ func TestListen(t *testing.T) {
 		"no address":     {ServerConfig{}, shoal.ErrInvalid},
 		"no certificate": {ServerConfig{TLS: "127.0.0.1:0"}, shoal.ErrInvalid},
 		"taken":          {ServerConfig{Plain: busy}, nil},
-		"second taken":   {ServerConfig{Plain: "127.0.0.1:0", TLS: busy, Certificate: tls.Certificate{Certificate: [][]byte{{1}}}}, nil},
+		"second taken":   {ServerConfig{Plain: "127.0.0.1:0", TLS: busy, Certificates: []tls.Certificate{{Certificate: [][]byte{{1}}}}}, nil},
 		"no port":        {ServerConfig{Plain: "127.0.0.1"}, nil},
 	} {
 		if s, err := Listen(t.Context(), c.cfg); err == nil || c.kind != nil && !errors.Is(err, c.kind) {
@@ -289,7 +289,7 @@ func TestListen(t *testing.T) {
 // A server that was never served gives its addresses back.
 func TestClose(t *testing.T) {
 	f := published(t, storetest.SampleFile(t, "film.mp4", fileSize))
-	cfg := ServerConfig{Handler: New(Config{Library: f}), Plain: "127.0.0.1:0", TLS: "127.0.0.1:0", Certificate: tls.Certificate{Certificate: [][]byte{{1}}}}
+	cfg := ServerConfig{Handler: New(Config{Library: f}), Plain: "127.0.0.1:0", TLS: "127.0.0.1:0", Certificates: []tls.Certificate{{Certificate: [][]byte{{1}}}}}
 	for range 2 {
 		s, err := Listen(t.Context(), cfg)
 		if err != nil {

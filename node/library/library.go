@@ -22,7 +22,14 @@ import (
 // Session is a content's part in its swarm: a [swarm.Swarm].
 type Session interface {
 	AddPeers([]swarm.Peer)
+	// Want makes pieces urgent until release is called.
+	Want(first, count int) (release func())
+	// WaitPieces waits until pieces can be read. An error that is neither ctx's nor
+	// of kind [shoal.ErrInvalid] says that the session is over.
+	WaitPieces(ctx context.Context, first, count int) error
+	Connect(swarm.Peer) // dials a peer that cannot dial us
 	Stats() swarm.Stats
+	Why() tapi.Why             // where the time since it was joined went
 	Complete() <-chan struct{} // closed once all pieces are stored
 	Done() <-chan struct{}     // closed when it ended
 	Err() error                // after Done: why; nil after Leave
@@ -43,6 +50,9 @@ type Config struct {
 	Records  string // folder for what the store does not keep: requests, counters, failures
 	Files    string // absolute path of the store's files folder
 	Log      *slog.Logger
+	// Pull says whether a content may be fetched because somebody reads it; an error
+	// says why not. It is called with the library locked, and must not call it.
+	Pull func(Pull) error
 	// Changed is told that there may be something to announce. It must not
 	// block or call the library.
 	Changed func()
@@ -62,7 +72,8 @@ type Library struct {
 
 	running sync.WaitGroup // the units' goroutines
 
-	op sync.Mutex // held by whoever starts, stops, adds or removes units
+	op      lock // held by whoever starts, stops, adds or removes units
+	lookUps lookUps
 
 	mu    sync.Mutex // guards what follows; taken after op, before a unit's mu
 	units map[shoal.ContentID]*unit
@@ -84,7 +95,10 @@ func Open(cfg Config) (*Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Library{cfg: cfg, records: records, units: make(map[shoal.ContentID]*unit)}
+	l := &Library{
+		cfg: cfg, records: records, units: make(map[shoal.ContentID]*unit),
+		op: newLock(), lookUps: lookUps{slots: make(chan struct{}, maxLookUps)},
+	}
 	l.ctx, l.stop = context.WithCancelCause(context.Background())
 	return l, nil
 }
@@ -150,7 +164,8 @@ func (l *Library) Close() error {
 // relative path below the files folder, or "" for its own name or wherever it
 // is. operator says that the request is to outlive a restart by itself.
 // complete is true where the whole content is here already; otherwise
-// Config.Ended is called when it is or cannot be.
+// Config.Ended is called when it is or cannot be. What was fetched for readers
+// alone, and is elsewhere, is fetched anew.
 //
 // [shoal.ErrInvalid] where dest is no such path, [shoal.ErrConflict] where
 // the content is, or is being fetched to, elsewhere.
@@ -166,6 +181,13 @@ func (l *Library) Want(id shoal.ContentID, dest string, operator bool) (complete
 		return false, fmt.Errorf("fetch %s: %w: %w", id.Short(), shoal.ErrUnavailable, errClosing)
 	}
 	u := l.find(id)
+	if u != nil && u.inTheWay(dest) {
+		u.halt(errRemoved)
+		if err := l.delete(u); err != nil {
+			return false, err
+		}
+		u = nil
+	}
 	if u == nil {
 		r := record{Dest: dest, Wanted: operator}
 		if err := l.records.Put(id.String(), r); err != nil {
@@ -175,7 +197,11 @@ func (l *Library) Want(id shoal.ContentID, dest string, operator bool) (complete
 		l.cfg.Changed()
 		return false, nil
 	}
-	return u.want(dest, operator)
+	complete, err = u.want(dest, operator)
+	if err == nil {
+		u.adopt()
+	}
+	return complete, err
 }
 
 // Drop ends a fetch that nobody wants any more and deletes what it has. A
@@ -233,6 +259,20 @@ func (l *Library) AddPeers(peers map[shoal.ContentID][]swarm.Peer) {
 		if u := l.find(id); u != nil {
 			u.addPeers(ps)
 		}
+	}
+}
+
+// Connect has a content's swarm dial a peer that cannot dial this node (M8).
+func (l *Library) Connect(id shoal.ContentID, p swarm.Peer) {
+	u := l.find(id)
+	if u == nil {
+		return
+	}
+	u.mu.Lock()
+	s := u.session
+	u.mu.Unlock()
+	if s != nil {
+		s.Connect(p)
 	}
 }
 

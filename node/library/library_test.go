@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,6 +36,8 @@ type fakeSession struct {
 	peers []swarm.Peer
 	err   error
 	left  bool
+	// What is urgent: first and count.
+	wanted [][2]int
 }
 
 func (s *fakeSession) Complete() <-chan struct{} { return s.complete }
@@ -58,7 +61,9 @@ func (s *fakeSession) Err() error {
 	return s.err
 }
 
-func (s *fakeSession) Leave() { s.end(nil) }
+func (s *fakeSession) Leave()             { s.end(nil) }
+func (s *fakeSession) Connect(swarm.Peer) {}
+func (s *fakeSession) Why() tapi.Why      { return tapi.Why{} }
 
 func (s *fakeSession) end(err error) {
 	s.mu.Lock()
@@ -103,6 +108,8 @@ type world struct {
 	torrents map[shoal.ContentID][]byte
 	sessions []*fakeSession
 	ended    []error
+	pulls    []Pull
+	noPull   error // why readers have nothing fetched
 }
 
 func (w *world) Torrent(_ context.Context, id shoal.ContentID) ([]byte, error) {
@@ -146,7 +153,7 @@ func (w *world) open() {
 	w.t.Helper()
 	l, err := Open(Config{
 		Store: w.store, Torrents: w, Join: w.join, Records: w.records, Files: "/memory",
-		Log: slog.New(slog.DiscardHandler), Changed: func() {},
+		Log: slog.New(slog.DiscardHandler), Pull: w.mayPull, Changed: func() {},
 		Ended: func(_ shoal.ContentID, err error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -421,7 +428,7 @@ func TestSeed(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		clear(w.torrents)
 		for range 2 { // the second time changes nothing
-			m, err := w.Seed(t.Context(), w.path, nil)
+			m, err := w.Seed(t.Context(), w.path, nil, nil)
 			if err != nil || m.ID() != w.manifest.ID() {
 				t.Fatalf("%v, %v", m, err)
 			}
@@ -450,7 +457,7 @@ func TestSeed(t *testing.T) {
 		if hs, _ := w.Holdings(); len(hs) != 0 {
 			t.Errorf("announced after the file changed: %+v", hs)
 		}
-		if _, err := w.Seed(t.Context(), w.path, nil); err != nil || w.content().Error != "" {
+		if _, err := w.Seed(t.Context(), w.path, nil, nil); err != nil || w.content().Error != "" {
 			t.Errorf("seeded anew: %v, %+v", err, w.content())
 		}
 		if err := w.Remove(w.manifest.ID()); err != nil {
@@ -466,11 +473,32 @@ func TestSeed(t *testing.T) {
 func TestSeedNeedsATracker(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.trackers = fmt.Errorf("%w: connection refused", shoal.ErrUnavailable)
-		if _, err := w.Seed(t.Context(), w.path, nil); !errors.Is(err, shoal.ErrUnavailable) || !strings.Contains(err.Error(), "once a tracker is up") {
+		if _, err := w.Seed(t.Context(), w.path, nil, nil); !errors.Is(err, shoal.ErrUnavailable) || !strings.Contains(err.Error(), "once a tracker is up") {
 			t.Errorf("seed: %v", err)
+		}
+		err := w.SeedHashed(t.Context(), w.manifest, func() (string, error) { t.Error("kept"); return w.path, nil })
+		if !errors.Is(err, shoal.ErrUnavailable) {
+			t.Errorf("seed what is hashed: %v", err)
 		}
 		if w.Len() != 0 {
 			t.Errorf("contents: %+v", w.Contents())
+		}
+	})
+}
+
+// Web seeds reach the tracker, and odd ones nobody.
+func TestSeedWithWebSeeds(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		seeds := []string{"http://a/film.bin", "http://b/"}
+		if _, err := w.Seed(t.Context(), w.path, seeds, nil); err != nil {
+			t.Fatal(err)
+		}
+		m, err := shoal.DecodeManifest(w.torrents[w.manifest.ID()])
+		if err != nil || !slices.Equal(m.WebSeeds(), seeds) {
+			t.Errorf("registered %+v, %v", m, err)
+		}
+		if _, err := w.Seed(t.Context(), w.path, []string{"odd"}, nil); !errors.Is(err, shoal.ErrInvalid) {
+			t.Errorf("odd web seed: %v", err)
 		}
 	})
 }
@@ -479,12 +507,12 @@ func TestSeedWhatIsHere(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.want("", false)
 		w.session().receive(t, w.data, 0, 5)
-		if _, err := w.Seed(t.Context(), w.path, nil); !errors.Is(err, shoal.ErrConflict) {
+		if _, err := w.Seed(t.Context(), w.path, nil, nil); !errors.Is(err, shoal.ErrConflict) {
 			t.Errorf("while it is fetched: %v", err)
 		}
 		w.session().receive(t, w.data, 5, 10)
 		synctest.Wait()
-		if _, err := w.Seed(t.Context(), w.path, nil); err != nil || w.content().Role != tapi.Holder {
+		if _, err := w.Seed(t.Context(), w.path, nil, nil); err != nil || w.content().Role != tapi.Holder {
 			t.Errorf("once it is complete: %v, %+v", err, w.content())
 		}
 	})

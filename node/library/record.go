@@ -13,17 +13,33 @@ import (
 type record struct {
 	Dest   string       `json:"dest,omitempty"`   // as asked for; "": the content's name
 	Wanted bool         `json:"wanted,omitempty"` // an operator asked for it, and it is not complete
+	Pulled bool         `json:"pulled,omitempty"` // nobody asked for it but readers
 	Error  string       `json:"error,omitempty"`  // why the last attempt ended
 	Bytes  tapi.Bytes   `json:"bytes"`
 	Faults []tapi.Fault `json:"faults,omitempty"`
+	Why    tapi.Why     `json:"why,omitzero"`
 }
 
 // add is r's counters with those of a session on top.
 func (r record) add(s swarm.Stats) (tapi.Bytes, []tapi.Fault) {
 	b := add(r.Bytes, tapi.Bytes{
-		Origin: s.Bytes.Origin, Peers: s.Bytes.Peers, CrossCarrier: s.Bytes.CrossCarrier, Wasted: s.Bytes.Wasted,
+		Origin: s.Bytes.Origin, Peers: s.Bytes.Peers, CrossCarrier: s.Bytes.CrossCarrier,
+		Upstream: s.Bytes.Upstream, Wasted: s.Bytes.Wasted,
 	})
 	return b, addFaults(r.Faults, s.Faults)
+}
+
+// addWhy is r's account of time with a session's on top.
+func (r record) addWhy(s Session) tapi.Why {
+	w := r.Why
+	if s == nil {
+		return w
+	}
+	more := s.Why()
+	return tapi.Why{
+		Active: w.Active + more.Active, NoPeer: w.NoPeer + more.NoPeer, SlowPeer: w.SlowPeer + more.SlowPeer,
+		Lease: w.Lease + more.Lease, Upstream: w.Upstream + more.Upstream, Disk: w.Disk + more.Disk, Limit: w.Limit + more.Limit,
+	}
 }
 
 func add(a, b tapi.Bytes) tapi.Bytes {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/store"
+	"github.com/shoal-cdn/shoal/swarm"
 )
 
 // errIdle is why an incomplete content rests: nobody asks for the rest.
@@ -24,7 +25,7 @@ func (u *unit) run(ctx context.Context, ready func(), ended chan struct{}) {
 		var s Session
 		st := guarded{c, make(chan error, 1)}
 		if s, err = u.lib.cfg.Join(c.Manifest(), st, c.InPlace()); err == nil {
-			u.joined(s)
+			u.joined(s, st)
 			ready()
 			if err = fetch(ctx, c, s); err == nil {
 				u.completed()
@@ -73,6 +74,9 @@ func (u *unit) open(ctx context.Context) (store.Content, error) {
 	}
 	if u.rest() {
 		return nil, errIdle
+	}
+	if m == nil {
+		m = u.known()
 	}
 	if m == nil {
 		if m, err = u.lib.manifest(ctx, u.id); err != nil {
@@ -170,9 +174,9 @@ func (u *unit) opened(m *shoal.Manifest, c store.Content) {
 	u.manifest, u.content, u.at, u.inPlace = m, c, at, inPlace
 }
 
-func (u *unit) joined(s Session) {
+func (u *unit) joined(s Session, st swarm.Store) {
 	u.mu.Lock()
-	u.session, u.err = s, nil
+	u.session, u.pieces, u.err = s, st, nil
 	early := u.early
 	u.early = nil
 	u.mu.Unlock()
@@ -196,14 +200,15 @@ func (u *unit) finished(err error) (failure bool) {
 	if u.session != nil {
 		last := u.session.Stats()
 		u.rec.Bytes, u.rec.Faults = u.rec.add(last)
+		u.rec.Why = u.rec.addWhy(u.session)
 		u.sent += last.Sent
-		u.session = nil
+		u.session, u.pieces = nil, nil
 	}
 	u.running = false
 	failure = !errors.Is(err, errClosing) && !errors.Is(err, errRemoved) && !errors.Is(err, errRenewed) && !errors.Is(err, errIdle)
 	switch {
 	case failure:
-		u.err = err
+		u.err, u.failed = err, time.Now()
 		u.complete, u.wanted = false, false
 		u.rec.Wanted, u.rec.Error = false, err.Error()
 	case errors.Is(err, errIdle) && u.err == nil:

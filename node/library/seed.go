@@ -16,23 +16,38 @@ const registerTime = 15 * time.Second
 
 // Seed hashes the file or folder at path, which is absolute, registers it
 // with the tracker, and serves it in place as its origin. It returns once the
-// content can be fetched from here. progress is as in [shoal.BuildOptions].
+// content can be fetched from here. webSeeds are as [shoal.Manifest.WithWebSeeds]
+// takes them; progress is as in [shoal.BuildOptions].
 //
 // Seeding what is seeded already does no harm, and takes note of another path
 // or of changed times. A content of which the node has a complete copy is
 // served from that copy. One that is being fetched is [shoal.ErrConflict].
-func (l *Library) Seed(ctx context.Context, path string, progress func(hashed, total int64)) (*shoal.Manifest, error) {
+func (l *Library) Seed(ctx context.Context, path string, webSeeds []string, progress func(hashed, total int64)) (*shoal.Manifest, error) {
 	m, err := shoal.BuildManifest(ctx, path, shoal.BuildOptions{Progress: progress})
 	if err != nil {
 		return nil, err
 	}
+	if m, err = m.WithWebSeeds(webSeeds); err != nil {
+		return nil, fmt.Errorf("seed %s: %w", path, err)
+	}
+	return m, l.SeedHashed(ctx, m, func() (string, error) { return path, nil })
+}
+
+// SeedHashed is Seed for what m was just built from. keep is called once the
+// tracker knows m, and returns the path; it may move it there only then, since
+// without a tracker nothing is seeded.
+func (l *Library) SeedHashed(ctx context.Context, m *shoal.Manifest, keep func() (path string, err error)) error {
 	if err := l.register(ctx, m); err != nil {
-		return nil, fmt.Errorf("seed %s: %w", path, err)
+		return fmt.Errorf("seed %s: %w", m.Name(), err)
 	}
-	if err := l.place(ctx, m, path); err != nil {
-		return nil, fmt.Errorf("seed %s: %w", path, err)
+	path, err := keep()
+	if err == nil {
+		err = l.place(ctx, m, path)
 	}
-	return m, nil
+	if err != nil {
+		return fmt.Errorf("seed %s: %w", m.Name(), err)
+	}
+	return nil
 }
 
 // register tells the tracker of m. Without it no other node could learn what

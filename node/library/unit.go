@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"sync"
+	"time"
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/store"
@@ -19,10 +20,11 @@ type unit struct {
 	id  shoal.ContentID
 	lib *Library
 
-	// Guarded by op.
-	cancel context.CancelCauseFunc
-	ready  chan struct{} // closed when it is in the swarm, or has ended
-	ended  chan struct{} // closed when the goroutine has let go of everything
+	cancel context.CancelCauseFunc // guarded by op
+
+	// Changed with both op and mu held.
+	ready chan struct{} // closed when it is in the swarm, or has ended
+	ended chan struct{} // closed when the goroutine has let go of everything
 
 	saving sync.Mutex // held while the record is written, so that the newest is the last
 
@@ -35,9 +37,11 @@ type unit struct {
 	at       string          // content's Path
 	inPlace  bool            // content's InPlace
 	session  Session         // nil while it is in no swarm
+	pieces   swarm.Store     // the session's
 	early    []swarm.Peer    // told of before there was a session
 	sent     int64           // payload bytes of earlier sessions
 	err      error           // why the goroutine ended; nil while it runs
+	failed   time.Time       // when it ended by a failure; zero where that was before a restart
 	rec      record          // counters: of earlier sessions
 	saved    record
 }
@@ -54,8 +58,9 @@ func newUnit(l *Library, id shoal.ContentID, r record, wanted bool) *unit {
 func (u *unit) start() {
 	ctx, cancel := context.WithCancelCause(u.lib.ctx)
 	ready, ended := make(chan struct{}), make(chan struct{})
-	u.cancel, u.ready, u.ended = cancel, ready, ended
+	u.cancel = cancel
 	u.mu.Lock()
+	u.ready, u.ended = ready, ended
 	u.running, u.session = true, nil
 	u.mu.Unlock()
 	u.lib.running.Go(func() {
@@ -167,6 +172,7 @@ func (u *unit) save() {
 	r := u.rec
 	if u.session != nil {
 		r.Bytes, r.Faults = r.add(u.session.Stats())
+		r.Why = r.addWhy(u.session)
 	}
 	same := reflect.DeepEqual(r, u.saved)
 	u.saved = r

@@ -12,6 +12,7 @@ type Tally struct {
 	Pieces int // held
 	Bytes  tapi.Bytes
 	Faults []tapi.Fault
+	Why    tapi.Why // where the seconds of fetching it went
 }
 
 // Tally is zero for a content that is not here.
@@ -23,7 +24,7 @@ func (l *Library) Tally(id shoal.ContentID) Tally {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	b, faults := u.rec.add(u.stats())
-	return Tally{Pieces: u.held().Count, Bytes: b, Faults: faults}
+	return Tally{Pieces: u.held().Count, Bytes: b, Faults: faults, Why: u.rec.addWhy(u.session)}
 }
 
 // Totals counts the payload bytes of all contents, those removed since the

@@ -110,10 +110,12 @@ func (e *Executor) register(o api.SubTaskOrder) bool {
 }
 
 func (e *Executor) newTask(o api.SubTaskOrder) *task {
+	tally := e.contents.Tally(o.Content)
 	return &task{
 		Order:    o,
 		Accepted: time.Now(),
-		Before:   e.contents.Tally(o.Content).Bytes,
+		Before:   tally.Bytes,
+		WhyThen:  tally.Why,
 		Report:   api.SubTaskReport{Task: o.Task, State: api.Running},
 	}
 }
@@ -222,4 +224,16 @@ func (e *Executor) Reports() []api.SubTaskReport {
 		rs = append(rs, t.current(e.contents.Tally(t.Order.Content), now))
 	}
 	return rs
+}
+
+// For names a task for which a content is being fetched; "" where there is none.
+func (e *Executor) For(id shoal.ContentID) (task string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for name, t := range e.tasks {
+		if t.Order.Content == id && !t.final() && (task == "" || name < task) {
+			task = name
+		}
+	}
+	return task
 }

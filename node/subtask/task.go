@@ -11,8 +11,9 @@ import (
 type task struct {
 	Order    api.SubTaskOrder  `json:"order"`
 	Accepted time.Time         `json:"accepted"`
-	Before   api.Bytes         `json:"before"` // the content's counters when the order came
-	Report   api.SubTaskReport `json:"report"` // as far as it is final
+	Before   api.Bytes         `json:"before"`            // the content's counters when the order came
+	WhyThen  api.Why           `json:"why_then,omitzero"` // its account of time, likewise
+	Report   api.SubTaskReport `json:"report"`            // as far as it is final
 }
 
 func (t *task) final() bool { return t.Report.State.Final() }
@@ -26,6 +27,7 @@ func (t *task) current(ty library.Tally, now time.Time) api.SubTaskReport {
 	r.Pieces = ty.Pieces
 	r.Bytes = since(ty.Bytes, t.Before)
 	r.Faults = ty.Faults
+	r.Why = whySince(ty.Why, t.WhyThen)
 	r.Seconds = max(0, now.Sub(t.Accepted).Seconds()) // the clock may have been set back
 	return r
 }
@@ -45,5 +47,14 @@ func since(b, before api.Bytes) api.Bytes {
 		CrossCarrier: max(0, b.CrossCarrier-before.CrossCarrier),
 		Upstream:     max(0, b.Upstream-before.Upstream),
 		Wasted:       max(0, b.Wasted-before.Wasted),
+	}
+}
+
+// whySince is w less what was accounted for before.
+func whySince(w, before api.Why) api.Why {
+	return api.Why{
+		Active: max(0, w.Active-before.Active), NoPeer: max(0, w.NoPeer-before.NoPeer), SlowPeer: max(0, w.SlowPeer-before.SlowPeer),
+		Lease: max(0, w.Lease-before.Lease), Upstream: max(0, w.Upstream-before.Upstream),
+		Disk: max(0, w.Disk-before.Disk), Limit: max(0, w.Limit-before.Limit),
 	}
 }

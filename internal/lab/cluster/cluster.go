@@ -23,7 +23,9 @@ const (
 
 	trackerPort = 7070
 	nodePort    = 7000 // libp2p; with NodeConfig.Slot 0
-	gatewayPort = 7080 // the node's HTTP API; likewise
+	httpPort    = 7080 // the node's HTTP API; likewise
+	plainPort   = 7180 // its gateway; likewise
+	securePort  = 7280 // its gateway with TLS; likewise
 )
 
 // Config says what a cluster runs and where it leaves what. Both directories

@@ -122,7 +122,7 @@ func TestCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	started := fmt.Sprintf("started: node --tracker http://198.18.1.2:7070 --data %s --listen 198.18.1.3:7000 "+
-		"--http 198.18.1.3:7080 --name n1 --carrier isp --site s1 --up 20Mbit --down 40Mbit --further", node.Dir)
+		"--http 198.18.1.3:7080 --name n1 --gateway 198.18.1.3:7180 --gateway-tls 198.18.1.3:7280 --carrier isp --site s1 --up 20Mbit --down 40Mbit --further", node.Dir)
 	checkLog(t, node.Server, started, 1)
 
 	seeded, err := node.Seed(ctx, "/some/file")

@@ -61,7 +61,7 @@ func (c *Cluster) StartNode(ctx context.Context, h *lab.Host, cfg NodeConfig) (*
 	if cfg.Name == "" {
 		cfg.Name = h.Name()
 	}
-	http := h.AddrPort(uint16(gatewayPort + cfg.Slot)).String()
+	http := h.AddrPort(uint16(httpPort + cfg.Slot)).String()
 	s, err := c.start(ctx, h, cfg.Name, http, nodeArgs(h, cfg, http, filepath.Join(c.cfg.Data, cfg.Name)))
 	if err != nil {
 		return nil, err
@@ -73,6 +73,7 @@ func nodeArgs(h *lab.Host, cfg NodeConfig, http, data string) []string {
 	args := []string{
 		"node", "--tracker", strings.Join(cfg.Trackers, ","), "--data", data,
 		"--listen", h.AddrPort(uint16(nodePort + cfg.Slot)).String(), "--http", http, "--name", cfg.Name,
+		"--gateway", h.AddrPort(uint16(plainPort + cfg.Slot)).String(), "--gateway-tls", h.AddrPort(uint16(securePort + cfg.Slot)).String(),
 	}
 	for _, f := range []struct{ flag, value string }{
 		{"--carrier", cfg.Locality.Carrier},
