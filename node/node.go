@@ -150,11 +150,12 @@ func (n *Node) openContents(opts options) (files string, err error) {
 }
 
 func (n *Node) join(m *shoal.Manifest, st swarm.Store, origin bool) (library.Session, error) {
-	s, err := n.hub.Join(m, st, origin)
+	timed := &timedStore{Store: st}
+	s, err := n.hub.Join(m, timed, origin)
 	if err != nil {
 		return nil, err // not s: a nil *Swarm is no nil Session
 	}
-	return n.newSession(m, st, s), nil
+	return n.newSession(m, timed, s), nil
 }
 
 // wake tells the announcer of news. The library and the sub-tasks have none

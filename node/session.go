@@ -3,12 +3,28 @@ package node
 import (
 	"context"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/supply"
 	"github.com/shoal-cdn/shoal/swarm"
 	tapi "github.com/shoal-cdn/shoal/tracker/api"
 )
+
+// timedStore counts the time spent on writing.
+type timedStore struct {
+	swarm.Store
+	writing atomic.Int64 // ns
+}
+
+func (st *timedStore) WritePiece(piece int, data []byte) error {
+	begun := time.Now()
+	defer func() { st.writing.Add(int64(time.Since(begun))) }()
+	return st.Store.WritePiece(piece, data)
+}
+
+func (st *timedStore) spent() time.Duration { return time.Duration(st.writing.Load()) }
 
 // session is a content's swarm, and what helps it out while pieces are missing.
 type session struct {
@@ -22,7 +38,7 @@ type session struct {
 }
 
 // newSession starts to help s, whose pieces st keeps, where any is missing.
-func (n *Node) newSession(m *shoal.Manifest, st swarm.Store, s *swarm.Swarm) *session {
+func (n *Node) newSession(m *shoal.Manifest, st *timedStore, s *swarm.Swarm) *session {
 	ctx, cancel := context.WithCancel(context.Background()) // Leave ends it
 	ses := &session{Swarm: s, cancel: cancel, ended: make(chan struct{})}
 	if st.Pieces().Full() {
@@ -32,7 +48,7 @@ func (n *Node) newSession(m *shoal.Manifest, st swarm.Store, s *swarm.Swarm) *se
 	ses.supply = supply.New(supply.Config{
 		Manifest: m, Swarm: s, Held: st.Pieces, Leases: n.tracker,
 		Node: n.host.ID(), Session: n.announcer.Session(), Task: func() string { return n.tasks.For(m.ID()) },
-		Down: n.cfg.Down, Guard: n.cfg.WebGuard, Log: n.log,
+		Down: n.cfg.Down, Disk: st.spent, Guard: n.cfg.WebGuard, Log: n.log,
 	})
 	go func() {
 		defer close(ses.ended)
@@ -67,8 +83,8 @@ func (s *session) Err() error {
 // Leave ends the session and waits until nothing of it runs.
 func (s *session) Leave() {
 	s.cancel()
-	<-s.ended
 	s.Swarm.Leave()
+	<-s.ended
 }
 
 // Why says where the session's time went.

@@ -12,7 +12,7 @@ import (
 // nodes that lose their tracker at once must not fall upon the origin together.
 const (
 	aloneAfter  = 10 * time.Second // no tracker has answered for so long,
-	aloneSpread = 30 * time.Second // and a random part of this
+	aloneSpread = 30 * time.Second // and a random part of this, before each part of the content
 	aloneRate   = 1 << 20          // bytes/s
 	aloneShare  = 32               // one part in so many of the content at a time
 	aloneTime   = 30 * time.Second // for one such part
@@ -20,10 +20,10 @@ const (
 
 // ownLease is what the node allows itself: a random run of what it lacks, from
 // one of the content's web seeds. ok is false where there is nothing to read.
-func ownLease(m *shoal.Manifest, held *shoal.PieceSet, benched map[string]string, rng *rand.Rand) (l api.Lease, ok bool) {
+func ownLease(m *shoal.Manifest, held *shoal.PieceSet, usable func(upstream string) bool, rng *rand.Rand) (l api.Lease, ok bool) {
 	var seeds []string
 	for _, u := range m.WebSeeds() {
-		if _, bad := benched[u]; !bad {
+		if usable(u) {
 			seeds = append(seeds, u)
 		}
 	}

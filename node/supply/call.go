@@ -1,6 +1,7 @@
 package supply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -46,9 +47,9 @@ func (s *Supply) call(ctx context.Context, now time.Time, need api.LeaseReason, 
 		r.Task = s.cfg.Task()
 	}
 	for _, l := range s.loans {
-		if l.due(now) {
-			r.Lease, r.Reason = l.ID, orElse(need, api.NoPeers)
-			_, _, r.Used = l.progress(s.cfg.Manifest, held)
+		if l.due(now) && !now.Before(s.tracker.retry) {
+			r.Lease, r.Reason = l.ID, cmp.Or(need, api.NoPeers)
+			r.Used = s.spent(l, held)
 			s.send(ctx, r)
 			return
 		}
@@ -56,11 +57,10 @@ func (s *Supply) call(ctx context.Context, now time.Time, need api.LeaseReason, 
 	var back *loan
 	if len(s.finished) > 0 {
 		back = s.finished[0]
-		_, _, r.Used = back.progress(s.cfg.Manifest, held)
-		r.Lease, r.Done = back.ID, true
+		r.Lease, r.Used, r.Done = back.ID, back.used, true
 	}
 	switch {
-	case need != "" && !now.Before(s.tracker.retry) && s.hungry(held):
+	case need != "" && !now.Before(s.tracker.retry) && (need == api.Unreachable || s.hungry(held)):
 		if back != nil {
 			s.finished = s.finished[1:]
 		}
@@ -73,15 +73,12 @@ func (s *Supply) call(ctx context.Context, now time.Time, need api.LeaseReason, 
 		s.send(ctx, r)
 	case back != nil:
 		s.finished = s.finished[1:]
-		s.giveBack(ctx, r.Lease, r.Used)
+		s.running.Go(func() {
+			call, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingTime)
+			defer cancel()
+			s.giveBack(call, back.ID, back.used)
+		})
 	}
-}
-
-func orElse(r, other api.LeaseReason) api.LeaseReason {
-	if r == "" {
-		return other
-	}
-	return r
 }
 
 // hungry reports whether another loan is wanted: the next one is asked for
@@ -110,19 +107,21 @@ func (s *Supply) send(ctx context.Context, r api.LeaseRequest) {
 		reply, err := s.cfg.Leases.Lease(call, r)
 		select {
 		case s.replies <- answer{r, reply, err}:
+			return
 		case <-ctx.Done():
+		}
+		if l := reply.Lease; err == nil && l != nil && (r.Lease == "" || r.Done) { // it came too late
+			parting, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingTime)
+			defer cancel()
+			s.giveBack(parting, l.ID, 0)
 		}
 	})
 }
 
 func (s *Supply) giveBack(ctx context.Context, id string, used int64) {
-	s.running.Go(func() {
-		call, cancel := context.WithTimeout(ctx, callTime)
-		defer cancel()
-		if err := s.cfg.Leases.ReturnLease(call, id, used); err != nil {
-			s.cfg.Log.Debug("could not give a lease back; it expires", "lease", id, "err", err)
-		}
-	})
+	if err := s.cfg.Leases.ReturnLease(ctx, id, used); err != nil {
+		s.cfg.Log.Debug("could not give a lease back; it expires", "lease", id, "err", err)
+	}
 }
 
 // answered acts on the tracker's answer.
@@ -132,10 +131,13 @@ func (s *Supply) answered(ctx context.Context, now time.Time, a answer) {
 	renewal := a.request.Lease != "" && !a.request.Done
 	if a.err != nil {
 		c.retry = now.Add(failRetry)
-		if errors.Is(a.err, shoal.ErrUnavailable) {
-			s.unanswered(ctx, now)
-		} else {
+		s.trouble.refused = ""
+		// A tracker that answers with an error, even that it is too busy, is there:
+		// what it does not grant is not to be had.
+		if _, answered := errors.AsType[*api.Problem](a.err); answered || !errors.Is(a.err, shoal.ErrUnavailable) {
 			s.cfg.Log.Debug("no lease", "content", s.cfg.Manifest.ID(), "err", a.err)
+		} else {
+			s.unanswered(ctx, now)
 		}
 		return
 	}
@@ -155,12 +157,12 @@ func (s *Supply) answered(ctx context.Context, now time.Time, a answer) {
 		return
 	}
 	if renewal {
-		s.over(a.request.Lease, now)
+		s.over(ctx, a.request.Lease, now)
 		return
 	}
 	s.trouble.refused = a.reply.Reason
-	wait := time.Duration(a.reply.RetryAfter * float64(time.Second))
-	c.retry = now.Add(min(max(wait, leastRetry), mostRetry))
+	wait := min(max(a.reply.RetryAfter, leastRetry.Seconds()), mostRetry.Seconds())
+	c.retry = now.Add(time.Duration(wait * float64(time.Second)))
 }
 
 func (s *Supply) granted(ctx context.Context, lease api.Lease, now time.Time) {
@@ -183,16 +185,16 @@ func (s *Supply) granted(ctx context.Context, lease api.Lease, now time.Time) {
 func (s *Supply) renewed(lease api.Lease, now time.Time) {
 	for _, l := range s.loans {
 		if l.ID == lease.ID {
-			l.expires = newLoan(lease, now).expires
+			l.extend(lease.Expires, now)
 		}
 	}
 }
 
 // over ends a loan that the tracker does not renew.
-func (s *Supply) over(id string, now time.Time) {
+func (s *Supply) over(ctx context.Context, id string, now time.Time) {
 	for _, l := range s.loans {
 		if l.ID == id {
-			s.end(l, now)
+			s.breakOff(ctx, l, now, s.cfg.Held())
 			return
 		}
 	}
@@ -203,12 +205,16 @@ func (s *Supply) unanswered(ctx context.Context, now time.Time) {
 	c := &s.tracker
 	if c.silent.IsZero() {
 		c.silent = now
-		c.own = now.Add(aloneAfter + time.Duration(s.rng.Int64N(int64(aloneSpread))))
+		c.own = now.Add(aloneAfter + s.spread())
 	}
 	if now.Before(c.own) || len(s.loans) > 0 {
 		return
 	}
-	if l, ok := ownLease(s.cfg.Manifest, s.cfg.Held(), s.trouble.broken, s.rng); ok {
+	usable := func(name string) bool { return s.trouble.usable(name, now) }
+	if l, ok := ownLease(s.cfg.Manifest, s.cfg.Held(), usable, s.rng); ok {
 		s.granted(ctx, l, now)
+		c.own = now.Add(aloneTime + s.spread())
 	}
 }
+
+func (s *Supply) spread() time.Duration { return time.Duration(s.rng.Int64N(int64(aloneSpread))) }

@@ -96,6 +96,7 @@ func TestAccount(t *testing.T) {
 		"slow":                     {100, circumstances{useful: 1}, api.Why{SlowPeer: 1}},
 		"waiting for a lease":      {0, circumstances{waiting: true}, api.Why{Lease: 1}},
 		"slow upstream":            {100, circumstances{leased: true}, api.Why{Upstream: 1}},
+		"busy writers":             {100, circumstances{leased: true, disk: time.Hour}, api.Why{Disk: 1}},
 		"lease's rate":             {190, circumstances{leased: true, cap: 200}, api.Why{Limit: 1}},
 	} {
 		a := account{down: down}
@@ -103,6 +104,7 @@ func TestAccount(t *testing.T) {
 		a.observe(now, c.c)
 		for range 5 {
 			now = now.Add(accountEvery)
+			c.c.disk *= 2
 			c.c.bytes += c.rate / 5
 			a.observe(now, c.c)
 		}

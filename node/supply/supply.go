@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,18 +31,21 @@ type Leaser interface {
 	ReturnLease(ctx context.Context, id string, used int64) error
 }
 
-// Config is what a Supply works with. All fields but Task and Down are required.
+// Config is what a Supply works with. All fields but Task, Down and Disk are required.
 type Config struct {
 	Manifest *shoal.Manifest
 	Swarm    Swarm
 	Held     func() *shoal.PieceSet // a copy of the set of pieces that are here
 	Leases   Leaser
 	Node     shoal.NodeID
-	Session  string         // of the node's announces
-	Task     func() string  // for which the content is fetched; nil, or "": none
-	Down     shoal.Rate     // the downlink, bytes/s; 0: unknown
-	Guard    fallback.Guard // for web seeds
-	Log      *slog.Logger
+	Session  string        // of the node's announces
+	Task     func() string // for which the content is fetched; nil, or "": none
+	Down     shoal.Rate    // the downlink, bytes/s; 0: unknown
+	// Disk is the time spent on writing pieces so far, all writers together; nil:
+	// not known.
+	Disk  func() time.Duration
+	Guard fallback.Guard // for web seeds
+	Log   *slog.Logger
 }
 
 const (
@@ -54,10 +58,12 @@ const (
 	// keepIdle is how long a worker without a lease keeps its connections.
 	keepIdle = 10 * time.Second
 	callTime = 10 * time.Second // for a call of the tracker
+	// partingTime is for leases to be given back at the end. What isn't expires.
+	partingTime = time.Second
 )
 
-// Supply helps one swarm. Known, Why and Upstreams may be called at any time;
-// Run must be called once.
+// Supply helps one swarm. Known and Why may be called at any time; Run must be
+// called once.
 type Supply struct {
 	cfg     Config
 	rng     *rand.Rand
@@ -75,9 +81,8 @@ type Supply struct {
 	trouble  trouble
 	tracker  contact
 
-	mu        sync.Mutex
-	why       api.Why
-	upstreams []fallback.UpstreamStats
+	mu  sync.Mutex
+	why api.Why
 }
 
 // New makes a Supply that does nothing before Run.
@@ -98,13 +103,6 @@ func (s *Supply) Why() api.Why {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.why
-}
-
-// Upstreams describes the upstreams in use. The slice is shared, and not to be changed.
-func (s *Supply) Upstreams() []fallback.UpstreamStats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.upstreams
 }
 
 // Run helps until the swarm is complete or done, or ctx ends: nil. An error of
@@ -147,10 +145,10 @@ func (s *Supply) tick(ctx context.Context, now time.Time) error {
 		swarm: st.Bytes.Origin + st.Bytes.Peers,
 	})
 	held := s.cfg.Held()
-	s.settle(now, held)
-	s.heed(now)
+	s.settle(ctx, now, held)
+	s.heed(now, held)
 	s.note(now, st, need)
-	if err := s.trouble.hopeless(s.policy.alone.lasts(now, hopelessAfter), len(s.loans) > 0); err != nil {
+	if err := s.trouble.hopeless(s.cfg.Manifest.WebSeeds(), s.policy.alone.lasts(now, hopelessAfter), len(s.loans) > 0); err != nil {
 		return err
 	}
 	s.call(ctx, now, need, held)
@@ -159,10 +157,12 @@ func (s *Supply) tick(ctx context.Context, now time.Time) error {
 
 // settle ends the loans whose pieces are all here and those that have expired,
 // and the workers that have had none for a while.
-func (s *Supply) settle(now time.Time, held *shoal.PieceSet) {
-	for _, l := range s.loans {
-		if missing, _, _ := l.progress(s.cfg.Manifest, held); missing == 0 || !now.Before(l.expires) {
-			s.end(l, now)
+func (s *Supply) settle(ctx context.Context, now time.Time, held *shoal.PieceSet) {
+	for _, l := range slices.Clone(s.loans) {
+		if missing, _, _ := l.progress(s.cfg.Manifest, held); missing == 0 {
+			s.end(l, now, held)
+		} else if !now.Before(l.expires) {
+			s.breakOff(ctx, l, now, held)
 		}
 	}
 	if len(s.loans) > 0 {
@@ -177,17 +177,32 @@ func (s *Supply) settle(now time.Time, held *shoal.PieceSet) {
 }
 
 // end takes a loan out of use; it is given back with the next call.
-func (s *Supply) end(l *loan, now time.Time) {
-	loans := s.loans[:0:0]
-	for _, other := range s.loans {
-		if other != l {
-			loans = append(loans, other)
-		}
-	}
-	s.loans = loans
+func (s *Supply) end(l *loan, now time.Time, held *shoal.PieceSet) {
+	l.used = s.spent(l, held)
+	l.worker.charged += l.used
+	s.loans = slices.DeleteFunc(s.loans, func(other *loan) bool { return other == l })
 	s.allow(l.worker, now)
 	if l.ID != "" {
 		s.finished = append(s.finished, l)
+	}
+}
+
+// breakOff ends a loan of which not all has come, and what is being read by it:
+// its pieces are another node's now. Other loans of its worker get a new one.
+func (s *Supply) breakOff(ctx context.Context, l *loan, now time.Time, held *shoal.PieceSet) {
+	s.end(l, now, held)
+	l.worker.cancel()
+	delete(s.workers, l.worker.name)
+	for _, other := range s.loans {
+		if other.worker != l.worker {
+			continue
+		}
+		w, err := s.employ(ctx, other.Lease)
+		if err != nil {
+			continue // it was made for the same upstream before
+		}
+		other.worker = w
+		s.allow(w, now)
 	}
 }
 
@@ -202,31 +217,26 @@ func (s *Supply) note(now time.Time, st swarm.Stats, need api.LeaseReason) {
 	for _, l := range s.loans {
 		c.cap += l.Rate
 	}
-	s.account.observe(now, c)
-	var upstreams []fallback.UpstreamStats
-	for _, w := range s.workers {
-		upstreams = append(upstreams, w.fetcher.Stats().Upstreams...)
+	if s.cfg.Disk != nil {
+		c.disk = s.cfg.Disk()
 	}
+	s.account.observe(now, c)
 	s.mu.Lock()
-	s.why, s.upstreams = s.account.why, upstreams
+	s.why = s.account.why
 	s.mu.Unlock()
 }
 
 // stop ends the workers and gives back what is leased.
 func (s *Supply) stop(ctx context.Context, cancel context.CancelFunc) {
-	cancel()
-	s.running.Wait()
-	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), callTime)
-	defer cancel()
 	held := s.cfg.Held()
-	for _, l := range append(s.finished, s.loans...) {
-		if l.ID == "" {
-			continue
-		}
-		_, _, used := l.progress(s.cfg.Manifest, held)
-		if err := s.cfg.Leases.ReturnLease(ctx, l.ID, used); err != nil {
-			s.cfg.Log.Debug("could not give a lease back; it expires", "lease", l.ID, "err", err)
-			return
-		}
+	for _, l := range slices.Clone(s.loans) {
+		s.end(l, time.Now(), held)
 	}
+	cancel()
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), partingTime)
+	defer cancel()
+	for _, l := range s.finished {
+		s.running.Go(func() { s.giveBack(ctx, l.ID, l.used) })
+	}
+	s.running.Wait()
 }

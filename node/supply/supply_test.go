@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -12,7 +13,9 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -218,12 +221,19 @@ func TestLeasesFillALonelySwarm(t *testing.T) {
 // A broken upstream is named to the tracker, and another one is read.
 func TestBrokenUpstreamIsExcluded(t *testing.T) {
 	m, path := fixture(t, 512<<10)
-	bad := webServer(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "gone", http.StatusNotFound) })
+	var hits atomic.Int32
+	bad := webServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		hits.Add(1)
+		http.Error(w, "gone", http.StatusNotFound)
+	})
 	good := webServer(t, func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, path) })
 	l := &ledger{upstreams: []api.Upstream{bad, good}}
 	sw, _, err := run(t, m, l)
 	if err != nil || !sw.Held().Full() {
 		t.Fatalf("error %v, %d of %d pieces", err, sw.Held().Count(), m.NumPieces())
+	}
+	if n := hits.Load(); n > 2 { // it begins with two connections
+		t.Errorf("asked %d times for what it has not", n)
 	}
 	if len(l.excluded) != 1 || l.excluded[0].Upstream != bad.Name || l.excluded[0].Reason == "" {
 		t.Errorf("excluded %+v", l.excluded)
@@ -233,38 +243,83 @@ func TestBrokenUpstreamIsExcluded(t *testing.T) {
 // "or fails within 30 s saying why"
 func TestHopeless(t *testing.T) {
 	now := time.Unix(0, 0)
+	seeds := []string{"a", "b"}
 	tr := newTrouble()
 	tr.refused = api.NoUpstream
-	if err := tr.hopeless(true, false); err != nil {
-		t.Errorf("no upstream at all: %v", err) // its source may come back
+	if err := tr.hopeless(seeds, true, false); err != nil {
+		t.Errorf("nothing has failed: %v", err)
 	}
 	tr.bench("a", "404")
-	for range maxPauses {
+	for range manyPauses {
+		if err := tr.hopeless(seeds, true, false); err != nil {
+			t.Errorf("one may come back: %v", err)
+		}
 		tr.pause(now, "b", "silence")
 	}
-	err := tr.hopeless(true, false)
+	err := tr.hopeless(seeds, true, false)
 	if !errors.Is(err, shoal.ErrUnavailable) || err.Error() != "unavailable: no peer has it, and no upstream is of use: a: 404\nb: silence" {
 		t.Errorf("%v", err)
 	}
-	for name, c := range map[string]struct{ alone, leased bool }{
-		"peers help": {false, false}, "another is being tried": {true, true},
+	for name, c := range map[string]struct {
+		seeds         []string
+		alone, leased bool
+	}{
+		"peers help":                          {seeds, false, false},
+		"another is being tried":              {seeds, true, true},
+		"without web seeds a peer may return": {nil, true, false},
 	} {
-		if err := tr.hopeless(c.alone, c.leased); err != nil {
+		if err := tr.hopeless(c.seeds, c.alone, c.leased); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	tr.pause(now, "c", "refused")
-	if err := tr.hopeless(true, false); err != nil {
-		t.Errorf("one is only cooling down: %v", err)
+	tr.worked("b")
+	if err := tr.hopeless(seeds, true, false); err != nil {
+		t.Errorf("one works again: %v", err)
 	}
+}
+
+// deaf is a tracker that does not answer.
+type deaf struct {
+	mu    sync.Mutex
+	calls int
+}
+
+func (d *deaf) Lease(_ context.Context, r api.LeaseRequest) (api.LeaseReply, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.calls++; d.calls == 1 {
+		return api.LeaseReply{Lease: &api.Lease{ID: "x", Upstream: api.Upstream{Name: "http://192.0.2.1", Kind: api.WebSeed, URLs: []string{"http://192.0.2.1"}},
+			Pieces: []api.Run{{First: 0, Count: 1}}, Expires: 4}}, nil
+	}
+	return api.LeaseReply{}, shoal.ErrUnavailable
+}
+
+func (d *deaf) ReturnLease(context.Context, string, int64) error { return shoal.ErrUnavailable }
+
+// A tracker that fails is not stormed: not for renewals either.
+func TestFailingTrackerIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := fixture(t, 256<<10)
+		d, sw := &deaf{}, newLonely(m)
+		s := New(Config{Manifest: m, Swarm: sw, Held: sw.Held, Leases: d, Session: "s", Log: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+		defer cancel()
+		if err := s.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		if d.calls < 2 || d.calls > 6 {
+			t.Errorf("%d calls in 9 s", d.calls)
+		}
+	})
 }
 
 // Without a tracker a node allows itself little, and only of web seeds (B1, B4).
 func TestOwnLease(t *testing.T) {
 	m, _ := fixture(t, 8<<20)
 	rng := rand.New(rand.NewPCG(3, 4))
+	all := func(string) bool { return true }
 	held := shoal.NewPieceSet(m.NumPieces())
-	if _, ok := ownLease(m, held, nil, rng); ok {
+	if _, ok := ownLease(m, held, all, rng); ok {
 		t.Error("without a web seed")
 	}
 	m, err := m.WithWebSeeds([]string{"https://a.example/f", "https://b.example/f"})
@@ -274,7 +329,7 @@ func TestOwnLease(t *testing.T) {
 	held.Add(3)
 	seen := shoal.NewPieceSet(m.NumPieces())
 	for range 2000 {
-		l, ok := ownLease(m, held, map[string]string{"https://a.example/f": "404"}, rng)
+		l, ok := ownLease(m, held, func(u string) bool { return u != "https://a.example/f" }, rng)
 		if !ok || l.Upstream.Name != "https://b.example/f" || l.Rate != aloneRate || l.Connections != 1 || len(l.Pieces) != 1 {
 			t.Fatalf("%+v, %v", l, ok)
 		}
@@ -291,7 +346,7 @@ func TestOwnLease(t *testing.T) {
 	if seen.Count() != m.NumPieces()-1 {
 		t.Errorf("%d of %d pieces ever chosen", seen.Count(), m.NumPieces())
 	}
-	if _, ok := ownLease(m, shoal.FullPieceSet(m.NumPieces()), nil, rng); ok {
+	if _, ok := ownLease(m, shoal.FullPieceSet(m.NumPieces()), all, rng); ok {
 		t.Error("with nothing missing")
 	}
 }
@@ -304,6 +359,10 @@ func TestCheck(t *testing.T) {
 		"beyond the last":  func(l *api.Lease) { l.Pieces[0].First = 1 },
 		"overflow":         func(l *api.Lease) { l.Pieces[0] = api.Run{First: 3, Count: int(^uint(0) >> 1)} },
 		"no time":          func(l *api.Lease) { l.Expires = 0 },
+		"no number":        func(l *api.Lease) { l.Expires = math.NaN() },
+		"no pieces":        func(l *api.Lease) { l.Pieces = nil },
+		"overlap":          func(l *api.Lease) { l.Pieces = []api.Run{{First: 0, Count: 2}, {First: 1, Count: 1}} },
+		"too many runs":    func(l *api.Lease) { l.Pieces = make([]api.Run, api.MaxRuns+1) },
 		"negative rate":    func(l *api.Lease) { l.Rate = -1 },
 	} {
 		l := good

@@ -13,12 +13,14 @@ import (
 )
 
 const (
-	// coolWait is how long an upstream may cool down with leases of ours.
-	coolWait = 2 * time.Second
-	// firstPause is how long it is not asked for after that, doubled each time;
-	// after maxPauses it is taken for broken.
+	// coolWait is how long an upstream may cool down with leases of ours: longer
+	// than a busy gateway asks us to wait.
+	coolWait = 4 * time.Second
+	// firstPause is how long it is not asked for after that, doubled each time up
+	// to mostPause. After manyPauses it counts as no use until it works again.
 	firstPause = 3 * time.Second
-	maxPauses  = 3
+	mostPause  = time.Minute
+	manyPauses = 3
 	// hopelessAfter is how long no peer may be of use, while every upstream is
 	// broken, before the fetch fails.
 	hopelessAfter = 20 * time.Second
@@ -28,9 +30,9 @@ const (
 
 // trouble is what is known of upstreams that failed.
 type trouble struct {
-	broken  map[string]string // name → why
+	broken  map[string]string // name → why, for good
 	pauses  map[string]pause
-	refused api.Refusal // the tracker's last; "" since it granted something
+	refused api.Refusal // the tracker's last; "" since it granted something or did not answer
 }
 
 type pause struct {
@@ -43,17 +45,12 @@ func newTrouble() trouble {
 	return trouble{broken: make(map[string]string), pauses: make(map[string]pause)}
 }
 
-// pause keeps an upstream out of use for a while, or for good where it has
-// failed too often.
+// pause keeps an upstream out of use for a while.
 func (t *trouble) pause(now time.Time, name, why string) {
 	p := t.pauses[name]
+	p.until = now.Add(min(firstPause<<min(p.count, 10), mostPause))
 	p.count++
 	p.why = why
-	if p.count >= maxPauses {
-		t.bench(name, why)
-		return
-	}
-	p.until = now.Add(firstPause << (p.count - 1))
 	t.pauses[name] = p
 }
 
@@ -64,6 +61,24 @@ func (t *trouble) bench(name, why string) {
 
 // worked forgets an upstream's failures.
 func (t *trouble) worked(name string) { delete(t.pauses, name) }
+
+// attempts is how many have failed in a row.
+func (t *trouble) attempts(name string) int { return t.pauses[name].count }
+
+// useless says why an upstream is no use.
+func (t *trouble) useless(name string) (why string, ok bool) {
+	if why, ok := t.broken[name]; ok {
+		return why, true
+	}
+	p := t.pauses[name]
+	return p.why, p.count >= manyPauses
+}
+
+// usable reports whether an upstream may be read now.
+func (t *trouble) usable(name string, now time.Time) bool {
+	_, broken := t.broken[name]
+	return !broken && !now.Before(t.pauses[name].until)
+}
 
 // excluded are the upstreams that must not be leased to us now.
 func (t *trouble) excluded(now time.Time) (out []api.Benched) {
@@ -82,29 +97,32 @@ func (t *trouble) excluded(now time.Time) (out []api.Benched) {
 }
 
 // hopeless is the error for when nothing is left to try: no peer has been of
-// use for a while, nothing is leased, and the tracker knows no other upstream.
-func (t *trouble) hopeless(alone, leased bool) error {
-	if !alone || leased || len(t.broken) == 0 || len(t.pauses) > 0 || t.refused != api.NoUpstream {
+// use for a while, nothing is leased, the tracker knows no other upstream, and
+// the content has web seeds, none of which is any use. Without web seeds it is a
+// peer that is waited for.
+func (t *trouble) hopeless(webSeeds []string, alone, leased bool) error {
+	if !alone || leased || len(webSeeds) == 0 || t.refused != api.NoUpstream {
 		return nil
 	}
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(t.broken)) {
-		errs = append(errs, fmt.Errorf("%s: %s", name, t.broken[name]))
+	for _, name := range webSeeds {
+		why, ok := t.useless(name)
+		if !ok {
+			return nil
+		}
+		errs = append(errs, fmt.Errorf("%s: %s", name, why))
 	}
 	return fmt.Errorf("%w: no peer has it, and no upstream is of use: %w", shoal.ErrUnavailable, errors.Join(errs...))
 }
 
-// heed acts on what the workers' upstreams did.
-func (s *Supply) heed(now time.Time) {
+// heed acts on upstreams that cool down, or work again.
+func (s *Supply) heed(now time.Time, held *shoal.PieceSet) {
 	for _, w := range s.workers {
 		for _, u := range w.fetcher.Stats().Upstreams {
 			switch {
-			case u.State == fallback.Benched:
-				s.trouble.bench(w.name, u.Reason)
-				s.dismiss(w, now)
 			case u.State == fallback.Cooling && w.idle.IsZero() && now.Sub(u.Since) >= coolWait:
 				s.trouble.pause(now, w.name, u.Reason)
-				s.dismiss(w, now)
+				s.dismiss(w, now, held)
 			case u.State == fallback.Active && u.Goodput > 0 && u.Reason == "":
 				s.trouble.worked(w.name)
 			}
@@ -117,17 +135,21 @@ func (s *Supply) lost(now time.Time, e ended) {
 	if s.workers[e.worker.name] != e.worker {
 		return
 	}
-	if e.err != nil {
-		s.trouble.pause(now, e.worker.name, e.err.Error())
+	for _, u := range e.worker.fetcher.Stats().Upstreams {
+		if u.State == fallback.Benched {
+			s.trouble.bench(u.Name, u.Reason)
+		} else if e.err != nil {
+			s.trouble.pause(now, u.Name, e.err.Error())
+		}
 	}
-	s.dismiss(e.worker, now)
+	s.dismiss(e.worker, now, s.cfg.Held())
 }
 
 // dismiss ends a worker and its loans.
-func (s *Supply) dismiss(w *worker, now time.Time) {
+func (s *Supply) dismiss(w *worker, now time.Time, held *shoal.PieceSet) {
 	for _, l := range slices.Clone(s.loans) {
 		if l.worker == w {
-			s.end(l, now)
+			s.end(l, now, held)
 		}
 	}
 	w.cancel()

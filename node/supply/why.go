@@ -1,6 +1,7 @@
 package supply
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -14,6 +15,7 @@ type account struct {
 	best float64    // bytes/s
 	at   time.Time
 	last int64
+	disk time.Duration
 	why  api.Why
 }
 
@@ -24,19 +26,24 @@ const accountEvery = 200 * time.Millisecond
 // activeShare is which part of the full rate counts as all of it.
 const activeShare = 0.8
 
+// diskShare is which part of the time writers must be busy for the disk to be
+// what holds things up.
+const diskShare = 0.5
+
 // circumstances are what else is known of a stretch of time.
 type circumstances struct {
 	bytes   int64 // received so far, from anywhere
 	useful  int
-	waiting bool       // for a lease, which was asked for or refused
-	leased  bool       // an upstream is allowed
-	cap     shoal.Rate // what leases allow; 0: no bound
+	waiting bool          // for a lease, which was asked for or refused
+	leased  bool          // an upstream is allowed
+	cap     shoal.Rate    // what leases allow; 0: no bound
+	disk    time.Duration // spent on writing so far, all writers together
 }
 
 // observe accounts for the time since the last call.
 func (a *account) observe(now time.Time, c circumstances) {
 	if a.at.IsZero() {
-		a.at, a.last = now, c.bytes
+		a.at, a.last, a.disk = now, c.bytes, c.disk
 		return
 	}
 	d := now.Sub(a.at).Seconds()
@@ -44,7 +51,8 @@ func (a *account) observe(now time.Time, c circumstances) {
 		return
 	}
 	rate := float64(c.bytes-a.last) / d
-	a.at, a.last = now, c.bytes
+	writing := (c.disk - a.disk).Seconds() / float64(runtime.GOMAXPROCS(0)) // as many writers as there are cores
+	a.at, a.last, a.disk = now, c.bytes, c.disk
 	full := float64(a.down)
 	if full == 0 {
 		a.best = max(a.best*0.99, rate) // one burst must not make all that follows look slow
@@ -53,6 +61,8 @@ func (a *account) observe(now time.Time, c circumstances) {
 	switch {
 	case rate > 0 && rate >= activeShare*full:
 		a.why.Active += d
+	case writing >= diskShare*d:
+		a.why.Disk += d
 	case c.leased && c.cap > 0 && rate >= activeShare*float64(c.cap):
 		a.why.Limit += d
 	case c.leased:

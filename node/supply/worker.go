@@ -22,7 +22,16 @@ type worker struct {
 	pieces  *leased
 	limiter *rate.Limiter // what its leases allow
 	cancel  context.CancelFunc
+	charged int64     // bytes received that ended loans account for
 	idle    time.Time // since when it has had no lease; zero: it has one
+}
+
+// received is what the upstream has sent so far.
+func (w *worker) received() (n int64) {
+	for _, u := range w.fetcher.Stats().Upstreams {
+		n += u.Bytes
+	}
+	return n
 }
 
 // ended is a worker whose fetcher has given up.
@@ -61,7 +70,7 @@ func (s *Supply) employ(ctx context.Context, l api.Lease) (*worker, error) {
 		w.idle = time.Time{}
 		return w, nil
 	}
-	u, err := upstream(l)
+	u, err := upstream(l, s.trouble.attempts(l.Upstream.Name))
 	if err != nil {
 		return nil, err
 	}
@@ -88,12 +97,13 @@ func (s *Supply) employ(ctx context.Context, l api.Lease) (*worker, error) {
 	return w, nil
 }
 
-// upstream is where a lease leads.
-func upstream(l api.Lease) (fallback.Upstream, error) {
+// upstream is where a lease leads: after each failed attempt, to another of the
+// upstream's addresses.
+func upstream(l api.Lease, attempts int) (fallback.Upstream, error) {
 	if len(l.Upstream.URLs) == 0 {
 		return fallback.Upstream{}, fmt.Errorf("lease on %q: %w: no URL", l.Upstream.Name, shoal.ErrInvalid)
 	}
-	u := fallback.Upstream{Name: l.Upstream.Name, URL: l.Upstream.URLs[0], Connections: l.Connections}
+	u := fallback.Upstream{Name: l.Upstream.Name, URL: l.Upstream.URLs[attempts%len(l.Upstream.URLs)], Connections: l.Connections}
 	switch l.Upstream.Kind {
 	case api.NodeGateway:
 		u.Kind, u.TLS = fallback.Node, nodecert.PinNode(l.Upstream.Node)
@@ -121,14 +131,16 @@ func (s *Supply) allow(w *worker, now time.Time) {
 		}
 	}
 	w.pieces.allowed.Store(set)
+	if !any {
+		if w.idle.IsZero() {
+			w.idle = now
+		}
+		return // what is still coming comes as slowly as it was allowed to
+	}
+	w.idle = time.Time{}
 	limit := rate.Inf
-	if any && bounded {
+	if bounded {
 		limit = rate.Limit(bound)
 	}
 	w.limiter.SetLimit(limit)
-	if any {
-		w.idle = time.Time{}
-	} else if w.idle.IsZero() {
-		w.idle = now
-	}
 }
