@@ -115,10 +115,17 @@ func (s *Swarm) storeDelivered(piece int, data []byte) chan error {
 	return done
 }
 
+// AvoidCross says whether to leave peers in other carriers alone, since what
+// claims pieces has a better way across. They are served all the same.
+func (s *Swarm) AvoidCross(avoid bool) { s.post(crossAvoided{avoid}) }
+
 type (
+	crossAvoided   struct{ avoid bool }
 	piecesReleased struct{ first, count int }
 	bytesWasted    struct{ n int }
 )
+
+func (e crossAvoided) handle(s *Swarm) { s.apply(exchange.CrossAvoided{Avoid: e.avoid}) }
 
 func (e piecesReleased) handle(s *Swarm) {
 	s.apply(exchange.ClaimReleased{First: e.first, Count: e.count})

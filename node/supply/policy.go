@@ -91,7 +91,7 @@ func (p *policy) observe(now time.Time, v view) api.LeaseReason {
 	p.unreached.set(now, v.known > 0 && v.peers == 0)
 	p.measure(now, v.swarm)
 
-	recent := !p.helped.IsZero() && now.Sub(p.helped) < afterHelp
+	recent := p.helpedRecently(now)
 	patience := func(d time.Duration) time.Duration {
 		if recent {
 			return 0
@@ -132,6 +132,10 @@ func (p *policy) slow(now time.Time) bool {
 	first := p.window[0]
 	d := now.Sub(first.at)
 	return d >= rateWindow && float64(p.last-first.bytes) < float64(p.floor)*d.Seconds()
+}
+
+func (p *policy) helpedRecently(now time.Time) bool {
+	return !p.helped.IsZero() && now.Sub(p.helped) < afterHelp
 }
 
 // helping notes that an upstream is at work.

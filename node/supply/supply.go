@@ -21,6 +21,7 @@ type Swarm interface {
 	Claim(ctx context.Context, most int64, allowed *shoal.PieceSet) (first, count int, ok bool)
 	Deliver(ctx context.Context, piece int, data []byte) error
 	Release(first, count int)
+	AvoidCross(avoid bool)
 	Complete() <-chan struct{}
 	Done() <-chan struct{}
 }
@@ -80,6 +81,7 @@ type Supply struct {
 	workers  map[string]*worker
 	trouble  trouble
 	tracker  contact
+	crossing bool // peers in other carriers are left alone
 
 	mu  sync.Mutex
 	why api.Why
@@ -147,6 +149,7 @@ func (s *Supply) tick(ctx context.Context, now time.Time) error {
 	held := s.cfg.Held()
 	s.settle(ctx, now, held)
 	s.heed(now, held)
+	s.cross(now, need)
 	s.note(now, st, need)
 	if err := s.trouble.hopeless(s.cfg.Manifest.WebSeeds(), s.policy.alone.lasts(now, hopelessAfter), len(s.loans) > 0); err != nil {
 		return err
@@ -203,6 +206,16 @@ func (s *Supply) breakOff(ctx context.Context, l *loan, now time.Time, held *sho
 		}
 		other.worker = w
 		s.allow(w, now)
+	}
+}
+
+// cross leaves the way across carriers to upstreams while they are at it: a
+// swarm's streams fill a lossy line less well, and get in their way.
+func (s *Supply) cross(now time.Time, need api.LeaseReason) {
+	avoid := need == api.CrossCarrier && s.policy.helpedRecently(now)
+	if avoid != s.crossing {
+		s.crossing = avoid
+		s.cfg.Swarm.AvoidCross(avoid)
 	}
 }
 

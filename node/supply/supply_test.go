@@ -86,6 +86,8 @@ func (l *lonely) Deliver(_ context.Context, piece int, data []byte) error {
 	return nil
 }
 
+func (l *lonely) AvoidCross(bool) {}
+
 func (l *lonely) Release(first, count int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -44,7 +44,7 @@ func (s *State) requestAll(now time.Time) {
 
 // request asks p for pieces until the path from it is full.
 func (s *State) request(p *peer, now time.Time) {
-	if now.Before(p.source.snubbed) {
+	if now.Before(p.source.snubbed) || s.avoidCross && p.class.cross {
 		return
 	}
 	for s.roomAt(p) {

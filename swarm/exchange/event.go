@@ -101,6 +101,10 @@ type (
 	// ReaderGone: the reader wants nothing any more.
 	ReaderGone struct{ Reader uint64 }
 
+	// CrossAvoided: from now on ask peers in other carriers for nothing, since a
+	// better way across is at work, or ask them again.
+	CrossAvoided struct{ Avoid bool }
+
 	// Tick: time has passed. Send one every [TickInterval].
 	Tick struct{}
 )

@@ -37,6 +37,7 @@ type State struct {
 	served      time.Time     // when the last request was served
 	refused     []refusal     // requests that could not be read, the oldest first
 	waking      waking
+	avoidCross  bool       // peers in other carriers are asked for nothing
 	inject      *injection // nil but for an origin that has not given every piece yet
 	bytes       Bytes
 	sent        int64
