@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -201,6 +202,9 @@ func (p *Process) Restart() error {
 func (p *Process) Stats() (Stats, error) {
 	cmd, done := p.current()
 	s, err := ReadStats(cmd.Process.Pid)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		<-done // it is gone since it has just been waited for
+	}
 	select {
 	case <-done: // the PID may be another's by now
 		st := cmd.ProcessState

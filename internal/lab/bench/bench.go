@@ -99,6 +99,9 @@ func (b *bench) compare(ctx context.Context, d design) (err error) {
 		Scenario: s.name, About: d.about, Nodes: s.watched(), Size: int64(s.size),
 		Contents: s.contents, Files: s.files, Bound: s.bound().Seconds(),
 	}
+	if s.line != nil {
+		c.Line = s.line.about()
+	}
 	var chosen []installed
 	for _, t := range b.tools {
 		if b.options.tools != "" || has(s.tools, t) {
@@ -130,6 +133,9 @@ func (r result) line() string {
 	if r.Failure != "" {
 		return "FAILED: " + r.Failure
 	}
+	if r.Line != nil {
+		return r.Line.String()
+	}
 	s := fmt.Sprintf("%.2f/%.2f/%.2f s", r.Seconds[0], median(r.Seconds), r.last())
 	if r.Ratio > 0 {
 		s += fmt.Sprintf(", %.3f × bound", r.Ratio)
@@ -145,7 +151,7 @@ func (b *bench) publish(c comparison) error {
 	}
 	fmt.Fprintln(b.out)
 	b.rep.Scenarios = append(b.rep.Scenarios, c)
-	if b.svg != "" {
+	if b.svg != "" && c.Line == nil {
 		var text strings.Builder
 		if err := writeSVG(&text, c); err != nil {
 			return err

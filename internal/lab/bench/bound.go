@@ -27,9 +27,16 @@ func payload(r shoal.Rate) float64 { return float64(r) * wirePayload }
 // the origin's, which must have sent everything once. Those nodes help each
 // other too little or too much for the third term to bound a single one.
 //
-// Bounds are 0 where links have no limit.
+// Where a line is between the origin and the nodes it is the line's time for
+// one copy. Bounds are 0 where links have no limit.
 func (s scenario) bounds() []time.Duration {
 	b := make([]time.Duration, len(s.nodes))
+	if s.line != nil {
+		for i := range b {
+			b[i] = seconds(float64(s.size) / s.line.payload())
+		}
+		return b
+	}
 	if s.oneHost || s.origin.up == 0 {
 		return b
 	}

@@ -27,6 +27,7 @@ type member struct {
 
 // stage is what a driver is given for one run.
 type stage struct {
+	scenario scenario
 	dir      string    // of the run: a folder for each member is made in it, and logs
 	tracker  *lab.Host // without limits; what runs there costs nobody anything
 	contents []content
@@ -80,6 +81,9 @@ func tools() []tool {
 		{"transmission", firstLine("transmission-daemon", "transmission-daemon", "--version"), openTransmission},
 		{"http", webVersion, openHTTP},
 		{"https", webVersion, openHTTPS},
+		{"curl-cubic", webVersion, openCurl("cubic")},
+		{"curl-bbr", webVersion, openCurl("bbr")},
+		{"udt", udtVersion, openUDT},
 	}
 }
 

@@ -41,7 +41,7 @@ func parse(args []string, help io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(help)
-	f.StringVar(&o.scenarios, "scenario", "lan16", "scenarios, separated by commas, or all")
+	f.StringVar(&o.scenarios, "scenario", "lan16", "scenarios, separated by commas, or all; lossy: all of lossy-…")
 	f.StringVar(&o.tools, "tool", "", "tools, separated by commas (default: those that the scenario is about)")
 	f.IntVar(&o.runs, "runs", 3, "runs of each tool, in turn")
 	f.Var(&o.size, "size", "size of all contents together (default: the scenario's)")
@@ -102,7 +102,7 @@ func run(args []string) error {
 
 func list(ctx context.Context) error {
 	for _, d := range designs() {
-		fmt.Printf("%-13s %s; %v\n", d.name, d.about, d.size.Short())
+		fmt.Printf("%-20s %s; %v\n", d.name, d.about, d.size.Short())
 	}
 	fmt.Println()
 	for _, t := range tools() {
@@ -110,7 +110,7 @@ func list(ctx context.Context) error {
 		if err != nil {
 			v = "not here: " + err.Error()
 		}
-		fmt.Printf("%-13s %s\n", t.name, v)
+		fmt.Printf("%-20s %s\n", t.name, v)
 	}
 	return nil
 }
@@ -122,10 +122,15 @@ func chooseDesigns(names string) ([]design, error) {
 	var chosen []design
 	for name := range strings.SplitSeq(names, ",") {
 		d, err := findDesign(name)
-		if err != nil {
+		if err == nil {
+			chosen = append(chosen, d)
+			continue
+		}
+		family := slices.DeleteFunc(designs(), func(d design) bool { return !strings.HasPrefix(d.name, name+"-") })
+		if len(family) == 0 {
 			return nil, err
 		}
-		chosen = append(chosen, d)
+		chosen = append(chosen, family...)
 	}
 	return chosen, nil
 }

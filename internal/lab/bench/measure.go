@@ -3,6 +3,7 @@
 package main
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -12,15 +13,16 @@ import (
 
 // result is what one run showed.
 type result struct {
-	Seconds      []float64  `json:"seconds"`         // of each copy, since its node's order; sorted
-	Nodes        []nodeTime `json:"nodes,omitempty"` // those that were waited for
-	Ratio        float64    `json:"ratio,omitempty"` // of the node furthest from its bound; 0: there is no bound
-	OriginCopies float64    `json:"origin_copies,omitempty"`
-	CPU          float64    `json:"cpu_seconds_per_gib"` // origin and nodes, user and system, by GiB delivered
-	PeakRSS      shoal.Size `json:"peak_rss_bytes"`      // of the largest process of a node
-	OriginRSS    shoal.Size `json:"origin_peak_rss_bytes"`
-	Busy         float64    `json:"machine_busy"`      // share of all CPUs' time, of whatever kind
-	Failure      string     `json:"failure,omitempty"` // then all else is empty
+	Seconds      []float64   `json:"seconds"`         // of each copy, since its node's order; sorted
+	Nodes        []nodeTime  `json:"nodes,omitempty"` // those that were waited for
+	Ratio        float64     `json:"ratio,omitempty"` // of the node furthest from its bound; 0: there is no bound
+	OriginCopies float64     `json:"origin_copies,omitempty"`
+	CPU          float64     `json:"cpu_seconds_per_gib"` // origin and nodes, user and system, by GiB delivered
+	PeakRSS      shoal.Size  `json:"peak_rss_bytes"`      // of the largest process of a node
+	OriginRSS    shoal.Size  `json:"origin_peak_rss_bytes"`
+	Busy         float64     `json:"machine_busy"`      // share of all CPUs' time, of whatever kind
+	Line         *lineResult `json:"line,omitempty"`    // of a scenario with a line; then there may be no Seconds
+	Failure      string      `json:"failure,omitempty"` // then all else is empty
 }
 
 // nodeTime is when a node had everything, since its order.
@@ -30,19 +32,27 @@ type nodeTime struct {
 	Bound   float64 `json:"bound_seconds,omitempty"`
 }
 
-func (r result) last() float64 { return r.Seconds[len(r.Seconds)-1] }
+// last is when the last copy came; +Inf where none did.
+func (r result) last() float64 {
+	if len(r.Seconds) == 0 {
+		return math.Inf(1)
+	}
+	return r.Seconds[len(r.Seconds)-1]
+}
 
 // measurement is what had been used at a moment.
 type measurement struct {
+	at     time.Time
 	cpu    map[*lab.Process]time.Duration
 	nodes  shoal.Size // largest peak
 	origin shoal.Size
 	sent   int64 // by the origin's host
+	line   int64 // bytes of packets that a line was offered on the way to the nodes
 	all    cpuTicks
 }
 
 func (t *trial) measure() (measurement, error) {
-	m := measurement{cpu: make(map[*lab.Process]time.Duration)}
+	m := measurement{at: time.Now(), cpu: make(map[*lab.Process]time.Duration)}
 	add := func(who member, peak *shoal.Size) error {
 		for _, p := range t.driver.processes(who) {
 			s, err := p.Stats()
@@ -67,6 +77,10 @@ func (t *trial) measure() (measurement, error) {
 		return m, err
 	}
 	m.sent = c.SentBytes
+	if t.network.line != nil {
+		there, _ := t.network.line.Counters()
+		m.line = there.OfferedBytes
+	}
 	m.all, err = readCPU()
 	return m, err
 }
@@ -83,6 +97,9 @@ func (t *trial) result(before, after measurement) result {
 		}
 		n := nodeTime{Node: t.network.nodes[i].name, Bound: bound.Seconds()}
 		for _, at := range t.finished[i] {
+			if at.IsZero() {
+				continue // the run was cut
+			}
 			took := at.Sub(t.arrived[i]).Seconds()
 			r.Seconds = append(r.Seconds, took)
 			n.Seconds = max(n.Seconds, took)
@@ -93,13 +110,19 @@ func (t *trial) result(before, after measurement) result {
 		r.Nodes = append(r.Nodes, n)
 	}
 	slices.Sort(r.Seconds)
-	if !s.oneHost {
+	delivered := float64(s.size) * float64(s.watched())
+	if s.line != nil {
+		r.Line = t.lineResult(before, after)
+		delivered = float64(r.Line.Received)
+	} else if !s.oneHost {
 		r.OriginCopies = float64(after.sent-before.sent) * wirePayload / float64(s.size)
 	}
 	var cpu time.Duration
 	for p, used := range after.cpu {
 		cpu += used - before.cpu[p] // of one that was not there before: 0
 	}
-	r.CPU = cpu.Seconds() / (float64(s.size) * float64(s.watched()) / (1 << 30))
+	if delivered > 0 {
+		r.CPU = cpu.Seconds() / (delivered / (1 << 30))
+	}
 	return r
 }

@@ -13,7 +13,8 @@ type network struct {
 	lab     *lab.Lab
 	tracker *lab.Host
 	origin  member
-	nodes   []member // in the order of the scenario's
+	nodes   []member  // in the order of the scenario's
+	line    *lab.Link // from the origin's carrier to the nodes'; nil: they are in one
 }
 
 // build makes the hosts of a scenario. The caller closes the lab, which is
@@ -24,19 +25,19 @@ func build(s scenario) (network, error) {
 		return network{}, err
 	}
 	n := network{lab: l}
-	carrier, err := l.AddCarrier("isp")
+	at, err := n.addCarriers(s)
 	if err != nil {
 		return n, err
 	}
-	add := func(name string, k link) (*lab.Host, error) {
-		return l.AddHost(name, lab.HostConfig{Carrier: carrier, Up: k.up, Down: k.down})
+	add := func(name string, c *lab.Carrier, k link) (*lab.Host, error) {
+		return l.AddHost(name, lab.HostConfig{Carrier: c, Up: k.up, Down: k.down})
 	}
-	if n.tracker, err = add("tracker", link{}); err != nil {
+	if n.tracker, err = add("tracker", at.tracker, link{}); err != nil {
 		return n, err
 	}
 	n.origin = member{name: "origin", host: n.tracker, link: s.origin}
 	if !s.oneHost {
-		if n.origin.host, err = add("origin", s.origin); err != nil {
+		if n.origin.host, err = add("origin", at.origin, s.origin); err != nil {
 			return n, err
 		}
 	}
@@ -44,11 +45,23 @@ func build(s scenario) (network, error) {
 		m := member{name: fmt.Sprintf("n%02d", i), host: n.tracker, slot: i + 1, link: node.link}
 		if !s.oneHost {
 			m.slot = 0
-			if m.host, err = add(m.name, node.link); err != nil {
+			if m.host, err = add(m.name, at.nodes, node.link); err != nil {
 				return n, err
 			}
 		}
 		n.nodes = append(n.nodes, m)
 	}
 	return n, nil
+}
+
+// carriers are those that the hosts are attached to.
+type carriers struct{ tracker, origin, nodes *lab.Carrier }
+
+// addCarriers makes one carrier for all, or, where the scenario has a line, three.
+func (n *network) addCarriers(s scenario) (carriers, error) {
+	if s.line != nil {
+		return n.layLine(*s.line)
+	}
+	c, err := n.lab.AddCarrier("isp")
+	return carriers{c, c, c}, err
 }

@@ -21,6 +21,7 @@ const (
 	arrives eventKind = iota // they get their orders
 	joins                    // they are started, then get their orders
 	leaves                   // they are killed
+	loseTCP                  // TCP no longer passes the line
 )
 
 // plan is what happens in a scenario, in order. Nodes that do the same at the
@@ -34,6 +35,9 @@ func (s scenario) plan() []event {
 			plan = append(plan, event{at: at, kind: kind})
 		}
 		plan[i].nodes = append(plan[i].nodes, node)
+	}
+	if s.line != nil && s.line.tcpEnds > 0 {
+		plan = append(plan, event{at: s.line.tcpEnds, kind: loseTCP})
 	}
 	for i, n := range s.nodes {
 		if n.joins {

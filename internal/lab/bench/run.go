@@ -26,6 +26,8 @@ type trial struct {
 	mu       sync.Mutex    // guards the fields below
 	arrived  []time.Time   // when each node's order was given, by node
 	finished [][]time.Time // when each node had each content, by node and content
+
+	progress progress // of a scenario with a line: written by one goroutine, and read after it
 }
 
 // startAtOnce bounds how many nodes are started at the same time.
@@ -68,6 +70,9 @@ func (t *trial) run(ctx context.Context) (result, error) {
 	for _, e := range s.plan() {
 		g.Go(func() error { return t.do(ctx, e) })
 	}
+	if s.line != nil {
+		g.Go(func() error { return t.sample(ctx) })
+	}
 	g.Go(func() error {
 		defer done() // what is planned for later doesn't matter any more
 		return t.watch(ctx)
@@ -92,6 +97,8 @@ func (t *trial) do(ctx context.Context, e event) error {
 		ms = append(ms, t.network.nodes[i])
 	}
 	switch e.kind {
+	case loseTCP:
+		return t.network.blockTCP(ctx)
 	case leaves:
 		return t.kill(ms)
 	case joins:
@@ -124,10 +131,15 @@ func (t *trial) kill(ms []member) error {
 	return nil
 }
 
-// watch notes when markers appear, until all that are waited for are there.
+// watch notes when markers appear, until all that are waited for are there, or a line's limit
+// is reached.
 func (t *trial) watch(ctx context.Context) error {
 	tick := time.NewTicker(lookEvery / 2)
 	defer tick.Stop()
+	var limit <-chan time.Time
+	if l := t.scenario.line; l != nil {
+		limit = time.After(l.limit)
+	}
 	for {
 		missing, err := t.look()
 		if err != nil || missing == 0 {
@@ -136,6 +148,8 @@ func (t *trial) watch(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%d copies missing after %.1f s: %w", missing, time.Since(t.began).Seconds(), ctx.Err())
+		case <-limit:
+			return nil
 		case <-tick.C:
 		}
 	}
@@ -183,15 +197,18 @@ func failed(ps []*lab.Process) error {
 	return nil
 }
 
-// verify compares all copies that were waited for with the originals.
+// verify compares all copies that were waited for, and came, with the originals.
 func (t *trial) verify(ctx context.Context) error {
 	for i, m := range t.network.nodes {
 		if t.scenario.nodes[i].aside {
 			continue
 		}
-		for _, c := range t.contents {
+		for j, c := range t.contents {
 			if ctx.Err() != nil {
 				return ctx.Err()
+			}
+			if t.finished[i][j].IsZero() {
+				continue
 			}
 			if err := c.verify(t.driver.output(m, c)); err != nil {
 				return fmt.Errorf("verify %s: %w", m.name, err)
@@ -231,8 +248,13 @@ func (s setting) try(ctx context.Context) (_ result, err error) {
 	if err != nil {
 		return result{}, err
 	}
+	if s.scenario.line != nil {
+		if err := n.plainTCP(ctx); err != nil {
+			return result{}, err
+		}
+	}
 	stage := s.stage
-	stage.dir, stage.tracker, stage.contents = dir, n.tracker, s.contents
+	stage.scenario, stage.dir, stage.tracker, stage.contents = s.scenario, dir, n.tracker, s.contents
 	d, err := s.tool.open(stage)
 	if err != nil {
 		return result{}, err

@@ -23,6 +23,9 @@ type scenario struct {
 	origin   link
 	nodes    []node
 	oneHost  bool     // everything runs on one host, over its loopback; links don't count
+	line     *line    // between the origin's carrier and the nodes'; nil: all are in one
+	cold     bool     // only a web server at the origin has the contents, and no node
+	noLeases bool     // the tracker lets every node read everything there at once
 	tools    []string // compared unless others are asked for
 }
 
@@ -63,7 +66,7 @@ type design struct {
 }
 
 func designs() []design {
-	return []design{
+	return slices.Concat([]design{
 		{"lan16", "origin and 16 nodes, 20 Mbit/s each way; any other number works as well (lan4, lan32)", 64 << 20, lan(16)},
 		{"lan32", "the same with 32 nodes", 64 << 20, lan(32)},
 		{"hetero12", "12 nodes with uplinks of 4, 16 and 32 Mbit/s, four each, downlinks of 32; origin 20", 32 << 20, hetero},
@@ -73,7 +76,7 @@ func designs() []design {
 		{"solo", "one node, on the origin's host, no limits", 1 << 30, solo},
 		{"small", "a folder of 10,000 files (16 KiB each), one node, on the origin's host, no limits", 10_000 * 16 << 10, small},
 		{"many", "20 files at once to 10 nodes, 20 Mbit/s each way", 80 << 20, many},
-	}
+	}, lossyDesigns(), coldDesigns())
 }
 
 // findDesign finds a design by its name; of lan there is one for each number.

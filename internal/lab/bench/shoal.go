@@ -6,9 +6,11 @@ import (
 	"context"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/internal/lab/cluster"
+	napi "github.com/shoal-cdn/shoal/node/api"
 	tapi "github.com/shoal-cdn/shoal/tracker/api"
 )
 
@@ -21,21 +23,28 @@ type shoalDriver struct {
 	tracker *cluster.Tracker
 	client  *tapi.Client
 	seeded  []shoal.ContentID // in the order of contents
+
+	nodesMu sync.Mutex // guards nodes
+	nodes   map[string]*cluster.Node
 }
 
 func openShoal(s stage) (driver, error) {
 	return &shoalDriver{
 		crew:    newCrew(s),
 		cluster: cluster.Open(cluster.Config{Binary: s.shoal, Data: s.dir, Logs: s.dir}),
+		nodes:   make(map[string]*cluster.Node),
 	}, nil
 }
 
 func (d *shoalDriver) startOrigin(ctx context.Context, m member) (err error) {
-	if d.tracker, err = d.cluster.StartTracker(ctx, d.stage.tracker); err != nil {
+	if d.tracker, err = d.cluster.StartTracker(ctx, d.stage.tracker, trackerArgs(d.scenario)...); err != nil {
 		return err
 	}
 	if d.client, err = tapi.NewClient([]string{d.tracker.URL}, d.stage.tracker.HTTPClient()); err != nil {
 		return err
+	}
+	if d.scenario.cold {
+		return d.registerAll(ctx, m)
 	}
 	origin, err := d.startDaemon(ctx, m)
 	if err != nil {
@@ -64,9 +73,13 @@ func (d *shoalDriver) startNode(ctx context.Context, m member) error {
 func (d *shoalDriver) startDaemon(ctx context.Context, m member) (*cluster.Node, error) {
 	n, err := d.cluster.StartNode(ctx, m.host, cluster.NodeConfig{
 		Name: m.name, Slot: m.slot, Trackers: []string{d.tracker.URL}, Up: m.link.up, Down: m.link.down,
+		Locality: locality(d.scenario, m), Args: nodeArgs(d.scenario),
 	})
 	if err == nil {
 		d.add(m, n.Process)
+		d.nodesMu.Lock()
+		d.nodes[m.name] = n
+		d.nodesMu.Unlock()
 	}
 	return n, err
 }
@@ -84,6 +97,30 @@ func (d *shoalDriver) fetch(ctx context.Context, ms []member) error {
 	return nil
 }
 
+// nodeArgs are a node's further flags. Web seeds in a lab are not at public
+// addresses.
+func nodeArgs(s scenario) []string {
+	if !s.cold {
+		return nil
+	}
+	return []string{"--web-allow", "198.18.0.0/15"}
+}
+
+func trackerArgs(s scenario) []string {
+	if s.noLeases {
+		return []string{"--leases=false"}
+	}
+	return nil
+}
+
+// locality is what a node is told of its place, where a scenario is about places.
+func locality(s scenario, m member) shoal.Locality {
+	if s.line == nil && !s.cold {
+		return shoal.Locality{}
+	}
+	return shoal.Locality{Carrier: m.host.Carrier().Name()}
+}
+
 func (d *shoalDriver) output(m member, c content) string {
 	return filepath.Join(d.home(m), "files", c.name)
 }
@@ -91,3 +128,20 @@ func (d *shoalDriver) output(m member, c content) string {
 func (d *shoalDriver) marker(m member, c content) string { return d.output(m, c) }
 
 func (d *shoalDriver) close() error { return d.cluster.Close() }
+
+// received counts the verified pieces.
+func (d *shoalDriver) received(ctx context.Context, m member, c content) (int64, error) {
+	d.nodesMu.Lock()
+	n := d.nodes[m.name]
+	d.nodesMu.Unlock()
+	var all []napi.Content
+	if err := n.Get(ctx, "/v1/contents", &all); err != nil {
+		return 0, err
+	}
+	for _, held := range all {
+		if held.ID == d.seeded[c.index] {
+			return int64(held.PiecesHeld) * int64(held.PieceLength), nil
+		}
+	}
+	return 0, nil
+}

@@ -20,7 +20,7 @@ const (
 // colourOf is a tool's colour, in all pictures. People with any colour vision
 // can tell them apart (Okabe and Ito).
 func colourOf(name string) string {
-	palette := []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"}
+	palette := []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#f0e442", "#999999"}
 	i := slices.IndexFunc(tools(), func(t tool) bool { return t.name == name })
 	return palette[max(i, 0)%len(palette)]
 }

@@ -21,6 +21,7 @@ type comparison struct {
 	Contents int          `json:"contents"`
 	Files    int          `json:"files,omitempty"` // of each content, if it is a folder
 	Bound    float64      `json:"bound_seconds,omitempty"`
+	Line     *lineAbout   `json:"line,omitempty"`
 	Tools    []toolResult `json:"tools"`
 }
 
@@ -53,7 +54,10 @@ type column struct {
 	of     func(result) float64
 }
 
-func columns() []column {
+func (c comparison) columns() []column {
+	if c.Line != nil {
+		return lineColumns()
+	}
 	return []column{
 		{"first s", 2, func(r result) float64 { return r.Seconds[0] }},
 		{"median s", 2, func(r result) float64 { return median(r.Seconds) }},
@@ -67,11 +71,11 @@ func columns() []column {
 }
 
 // writeTable writes a comparison as Markdown: medians over the runs, and from
-// the least to the most in parentheses. Tools come in order of their last copy,
-// those without a good run last.
+// the least to the most in parentheses. Tools come in order of their last copy, or of
+// their goodput, those without a good run last.
 func writeTable(w io.Writer, c comparison) error {
 	header := []string{"tool"}
-	for _, col := range columns() {
+	for _, col := range c.columns() {
 		header = append(header, col.title)
 	}
 	rows := [][]string{append(header, "runs")}
@@ -80,7 +84,7 @@ func writeTable(w io.Writer, c comparison) error {
 	for _, t := range tools {
 		runs := t.good()
 		row := []string{t.Tool}
-		for _, col := range columns() {
+		for _, col := range c.columns() {
 			values := make([]float64, len(runs))
 			for i, r := range runs {
 				values[i] = col.of(r)
@@ -93,12 +97,15 @@ func writeTable(w io.Writer, c comparison) error {
 		}
 		rows = append(rows, append(row, count))
 	}
-	_, err := io.WriteString(w, c.title()+"\n\n"+align(rows))
+	_, err := io.WriteString(w, c.title()+"\n\n"+align(rows)+c.ratios())
 	return err
 }
 
-// order is the median time of the last copy.
+// order is the median time of the last copy, or what sorts by the goodput across a line.
 func (t toolResult) order() float64 {
+	if runs := t.good(); len(runs) > 0 && runs[0].Line != nil {
+		return -t.goodput()
+	}
 	if r, ok := t.typical(); ok {
 		return r.last()
 	}
@@ -119,6 +126,9 @@ func (c comparison) title() string {
 	}
 	if c.Bound > 0 {
 		s += fmt.Sprintf(", bound %.2f s", c.Bound)
+	}
+	if c.Line != nil {
+		s += ", " + c.Line.Text
 	}
 	return s
 }

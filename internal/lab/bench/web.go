@@ -32,19 +32,24 @@ func openHTTPS(s stage) (driver, error) { return &webDriver{crew: newCrew(s), se
 
 const webPort = 8080
 
-func (d *webDriver) startOrigin(ctx context.Context, m member) error {
-	home := d.home(m)
+func (d *webDriver) startOrigin(ctx context.Context, m member) (err error) {
+	d.origin, err = d.startNginx(ctx, m, d.secure)
+	return err
+}
+
+// startNginx serves the originals, and returns the URL of their folder.
+func (c *crew) startNginx(ctx context.Context, m member, secure bool) (string, error) {
+	home := c.home(m)
 	if err := os.MkdirAll(home, 0o755); err != nil {
-		return err
+		return "", err
 	}
 	addr, tls, scheme := m.host.AddrPort(webPort).String(), "", "http"
-	if d.secure {
+	if secure {
 		if err := writeCertificate(home); err != nil {
-			return fmt.Errorf("make certificate: %w", err)
+			return "", fmt.Errorf("make certificate: %w", err)
 		}
 		tls, scheme = " ssl", "https"
 	}
-	d.origin = scheme + "://" + addr
 	// One process, as the other tools; keepalive_requests: all files over one
 	// connection.
 	conf := fmt.Sprintf(`daemon off; master_process off; user root; pid %[1]s/nginx.pid; error_log %[1]s/error.log;
@@ -57,19 +62,19 @@ http {
     ssl_certificate %[1]s/cert.pem; ssl_certificate_key %[1]s/key.pem;
   }
 }
-`, home, addr, tls, filepath.Dir(d.contents[0].path))
-	if !d.secure {
+`, home, addr, tls, filepath.Dir(c.contents[0].path))
+	if !secure {
 		conf = withoutLines(conf, "ssl_certificate")
 	}
 	file := filepath.Join(home, "nginx.conf")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
-		return err
+		return "", err
 	}
-	p, err := d.start(m, "nginx", "-p", home, "-c", file)
+	p, err := c.start(m, "nginx", "-p", home, "-c", file)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return until(ctx, "wait for nginx", p, func(ctx context.Context) (bool, error) {
+	return scheme + "://" + addr, until(ctx, "wait for nginx", p, func(ctx context.Context) (bool, error) {
 		conn, err := m.host.DialContext(ctx, "tcp", addr)
 		if err != nil {
 			return false, err
