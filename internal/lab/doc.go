@@ -60,4 +60,5 @@
 // after the process that made them. [Lab.Close] ends the processes in them and
 // removes them; [New] does the same to those whose process is gone, so a crash
 // leaves nothing for long. Labs of several processes, or of one, don't meet.
+// One setting of the machine stays: its table of neighbours is made larger.
 package lab

@@ -50,6 +50,9 @@ func New() (*Lab, error) {
 	if err := removeStale(); err != nil {
 		return nil, fmt.Errorf("new lab: %w", err)
 	}
+	if err := roomForNeighbours(); err != nil {
+		return nil, fmt.Errorf("new lab: %w", err)
+	}
 	owner, err := ownerOf(os.Getpid())
 	if err != nil {
 		return nil, fmt.Errorf("new lab: %w", err)
