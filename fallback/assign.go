@@ -37,7 +37,7 @@ func (f *Fetcher) assign(ctx context.Context, now time.Time) (claimable bool) {
 func (f *Fetcher) idle(now time.Time) []*conn {
 	var idle []*conn
 	for _, s := range f.sources {
-		if !s.usable(now) {
+		if !s.health.usable(now) {
 			continue
 		}
 		s.fit(s.wanted(), f.cfg.Limits)
@@ -78,8 +78,6 @@ func (s *source) drop(why error) {
 	s.conns = slices.DeleteFunc(s.conns, func(c *conn) bool { return !c.busy() })
 }
 
-func (s *source) anyBusy() bool { return slices.ContainsFunc(s.conns, (*conn).busy) }
-
 // begin has c fetch what is missing of seg.
 func (f *Fetcher) begin(ctx context.Context, now time.Time, c *conn, seg *segment) {
 	s, limits := c.src, &f.cfg.Limits
@@ -100,7 +98,7 @@ func (f *Fetcher) begin(ctx context.Context, now time.Time, c *conn, seg *segmen
 		}
 	}
 	ctx, c.cancel = context.WithCancelCause(ctx)
-	c.seg, c.began, c.hedging = seg, now, seg.race != nil
+	c.seg, c.began = seg, now
 	c.got.Store(0)
 	f.busy++
 	go func() { f.outcomes <- t.run(ctx) }() // settle receives it; stop waits for all
@@ -123,10 +121,7 @@ func (f *Fetcher) help(ctx context.Context, now time.Time, c *conn) {
 	if !ok {
 		return
 	}
-	seg, racing, ok := busy[i].seg.help()
-	if !ok {
-		return
+	if seg, ok := busy[i].seg.help(); ok {
+		f.begin(ctx, now, c, seg)
 	}
-	busy[i].hedging = racing
-	f.begin(ctx, now, c, seg)
 }

@@ -235,7 +235,7 @@ func TestTLS(t *testing.T) {
 			f.dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, network, addr)
 			}
-			if err := f.Add(Upstream{Name: "secure", URL: "https://secure.test/f", Kind: WebSeed, TLS: tt.client}); err != nil {
+			if err := f.add(Upstream{Name: "secure", URL: "https://secure.test/f", Kind: WebSeed, TLS: tt.client}); err != nil {
 				t.Fatal(err)
 			}
 			err = f.Run(t.Context())

@@ -13,7 +13,7 @@ import (
 type Config struct {
 	Manifest  *shoal.Manifest // required
 	Pieces    Pieces          // required
-	Upstreams []Upstream      // may be empty: see [Fetcher.Add]
+	Upstreams []Upstream
 
 	// Standby has Run go on, with its connections, while there is nothing to
 	// claim: there will be more.
@@ -24,8 +24,8 @@ type Config struct {
 	// Nodes guards those to nodes; nil: they may have any address.
 	Nodes *Guard
 
-	// Limiter is waited for with every byte, besides each upstream's own cap;
-	// it may be shared with others. nil: none.
+	// Limiter is waited for with every byte; it may be shared with others.
+	// nil: none.
 	Limiter *rate.Limiter
 
 	Limits Limits
@@ -43,7 +43,9 @@ type Limits struct {
 	// Stall is the longest silence in a body. Default 10 s.
 	Stall time.Duration
 	// ConnectTCP and StallTCP are used instead where HTTP/3 could take over.
-	// Defaults 1 s and 1.5 s: it then does so within 3 s.
+	// Defaults 2.5 s, which one lost SYN fits in, and 1.4 s; after a silence
+	// connecting may take no longer than the latter, so that HTTP/3 is there
+	// within 3 s.
 	ConnectTCP, StallTCP time.Duration
 	// MinRate is the rate below which a connection is given up, taken over Window.
 	// Defaults 4 KiB/s and 5 s.
@@ -66,8 +68,8 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Connect, 5*time.Second)
 	set(&l.Answer, 10*time.Second)
 	set(&l.Stall, 10*time.Second)
-	set(&l.ConnectTCP, time.Second)
-	set(&l.StallTCP, 1500*time.Millisecond)
+	set(&l.ConnectTCP, 2500*time.Millisecond)
+	set(&l.StallTCP, 1400*time.Millisecond)
 	set(&l.Window, 5*time.Second)
 	set(&l.Backoff, 500*time.Millisecond)
 	set(&l.Patience, 25*time.Second)

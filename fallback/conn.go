@@ -13,11 +13,10 @@ type conn struct {
 	src *source
 
 	// The loop's.
-	seg     *segment // under way; nil: idle
-	hedging bool     // seg is fetched by another connection as well
-	began   time.Time
-	cancel  context.CancelCauseFunc
-	rate    float64 // of its latest ranges, bytes a second; 0: not known
+	seg    *segment // under way; nil: idle
+	began  time.Time
+	cancel context.CancelCauseFunc
+	rate   float64 // of its latest ranges, bytes a second; 0: not known
 
 	// Shared.
 	got atomic.Int64 // bytes since began
@@ -60,7 +59,7 @@ type outcome struct {
 // Why the loop cancels a range.
 var (
 	errLost    = errors.New("another connection was faster")
-	errTaken   = errors.New("the upstream was taken away")
+	errBenched = errors.New("the upstream was benched")
 	errStopped = errors.New("stopped")
 )
 

@@ -1,7 +1,6 @@
 package fallback
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,32 +29,23 @@ type Fetcher struct {
 	dial dialFunc // replaces the TCP network where it is not nil
 
 	running sync.Mutex // held by Run
-	wake    chan struct{}
 
-	mu      sync.Mutex
-	changes []change        // for the loop
-	names   map[string]bool // of upstreams there are, changes considered
-	stats   Stats
+	mu    sync.Mutex
+	stats Stats
 
 	began     time.Time
 	progress  atomic.Int64 // when something last arrived: ns since began
 	atHome    atomic.Int32 // connections that wait for this end: limits, storage
 	delivered atomic.Int64 // bytes
 	wasted    atomic.Int64
-	hedged    int64 // the loop's, as are the rest
 
-	sources  []*source
+	sources []*source // the same ones from New on
+
+	// The loop's.
 	queue    []*segment // claimed, with no connection; the next one first
 	busy     int        // connections with a request under way
 	outcomes chan outcome
 	rng      *rand.Rand
-}
-
-// change is an upstream that came or went.
-type change struct {
-	add    *source
-	remove string
-	reason string
 }
 
 // New checks the configuration; errors are of kind [shoal.ErrInvalid].
@@ -67,8 +57,6 @@ func New(cfg Config) (*Fetcher, error) {
 	f := &Fetcher{
 		cfg:      cfg,
 		log:      cfg.Log,
-		wake:     make(chan struct{}, 1),
-		names:    map[string]bool{},
 		began:    time.Now(),
 		outcomes: make(chan outcome),
 		rng:      rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
@@ -77,52 +65,45 @@ func New(cfg Config) (*Fetcher, error) {
 		f.log = slog.New(slog.DiscardHandler)
 	}
 	for _, u := range cfg.Upstreams {
-		if err := f.Add(u); err != nil {
+		if err := f.add(u); err != nil {
 			return nil, err
 		}
 	}
 	return f, nil
 }
 
-// Add adds an upstream. The error is of kind [shoal.ErrInvalid], or
-// [shoal.ErrConflict] where there is one of that name. One that was removed
-// comes back as if it were new.
-func (f *Fetcher) Add(u Upstream) error {
+// add adds an upstream; not while Run is under way.
+func (f *Fetcher) add(u Upstream) error {
 	base, err := u.parse()
 	if err != nil {
 		return err
+	}
+	if f.source(u.Name) != nil {
+		return fmt.Errorf("upstream %.100q: %w: there are two of that name", u.Name, shoal.ErrInvalid)
 	}
 	guard := f.cfg.Nodes
 	if u.Kind == WebSeed {
 		guard = &f.cfg.WebSeeds
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.names[u.Name] {
-		return fmt.Errorf("upstream %.100q: %w: there is one of that name", u.Name, shoal.ErrConflict)
-	}
-	f.names[u.Name] = true
-	f.changed(change{add: newSource(u, base, guard)})
+	f.sources = append(f.sources, newSource(u, base, guard))
 	return nil
 }
 
-// Remove takes an upstream away and breaks its transfers off; the reason is for
-// reports. An unknown name is ignored.
-func (f *Fetcher) Remove(name, reason string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.names[name] {
-		delete(f.names, name)
-		f.changed(change{remove: name, reason: reason})
+// source is the upstream of a name; nil: there is none.
+func (f *Fetcher) source(name string) *source {
+	i := slices.IndexFunc(f.sources, func(s *source) bool { return s.Name == name })
+	if i < 0 {
+		return nil
 	}
+	return f.sources[i]
 }
 
-// changed wakes the loop up; mu is held.
-func (f *Fetcher) changed(c change) {
-	f.changes = append(f.changes, c)
-	select {
-	case f.wake <- struct{}{}:
-	default:
+// SetConnections changes how many connections to an upstream there may be; 0:
+// as many as make it faster. Those beyond end with the range under way: soon,
+// and nothing is fetched twice. An unknown name is ignored.
+func (f *Fetcher) SetConnections(name string, n int) {
+	if s := f.source(name); s != nil {
+		s.most.Store(int64(max(n, 0)))
 	}
 }
 
@@ -147,7 +128,6 @@ func (f *Fetcher) Run(ctx context.Context) error {
 	tick := time.NewTicker(tickInterval)
 	defer tick.Stop()
 	for {
-		f.takeChanges()
 		now := time.Now()
 		claimable := f.assign(ctx, now)
 		f.publish(now)
@@ -157,7 +137,6 @@ func (f *Fetcher) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-f.wake:
 		case now := <-tick.C:
 			f.tick(now)
 		case o := <-f.outcomes:
@@ -199,7 +178,7 @@ func (f *Fetcher) finished(ctx context.Context, now time.Time, claimable bool) (
 	if f.atHome.Load() > 0 {
 		f.progressed()
 	}
-	hopeless := !slices.ContainsFunc(f.sources, func(s *source) bool { return !s.gone() })
+	hopeless := !slices.ContainsFunc(f.sources, func(s *source) bool { return !s.health.final })
 	idle := now.Sub(f.began) - time.Duration(f.progress.Load())
 	if hopeless && f.busy > 0 || !hopeless && idle < f.cfg.Limits.Patience {
 		return false, nil
@@ -220,8 +199,6 @@ func (f *Fetcher) reasons(hopeless bool, idle time.Duration) error {
 	for _, s := range f.sources {
 		if why := s.why(); why != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", s.Name, why))
-		} else if s.removed != "" {
-			errs = append(errs, fmt.Errorf("%s: taken away: %s", s.Name, s.removed))
 		}
 	}
 	what := "no upstream is left"
@@ -236,33 +213,3 @@ func (f *Fetcher) reasons(hopeless bool, idle time.Duration) error {
 
 // progressed notes that something arrived.
 func (f *Fetcher) progressed() { f.progress.Store(int64(time.Since(f.began))) }
-
-// takeChanges applies what Add and Remove asked for.
-func (f *Fetcher) takeChanges() {
-	f.mu.Lock()
-	changes := f.changes
-	f.changes = nil
-	f.mu.Unlock()
-	for i, c := range changes {
-		if c.add != nil {
-			old := slices.IndexFunc(f.sources, func(s *source) bool { return s.Name == c.add.Name })
-			if old >= 0 && f.sources[old].anyBusy() { // it ends soon
-				f.mu.Lock()
-				f.changes = append(changes[i:], f.changes...)
-				f.mu.Unlock()
-				return
-			}
-			if old >= 0 {
-				f.sources = slices.Delete(f.sources, old, old+1)
-			}
-			f.sources = append(f.sources, c.add)
-			continue
-		}
-		for _, s := range f.sources {
-			if s.Name == c.remove && s.removed == "" {
-				s.removed = cmp.Or(c.reason, "no reason given")
-				s.drop(errTaken)
-			}
-		}
-	}
-}

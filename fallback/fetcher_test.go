@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -63,7 +64,7 @@ func TestFetchFolder(t *testing.T) {
 			network, p := newMemnet(), newPieces(c.m)
 			defer network.serve("h.test:80", files)()
 			f := newFetcher(t, network, c, p)
-			if err := f.Add(u); err != nil {
+			if err := f.add(u); err != nil {
 				t.Fatal(err)
 			}
 			if err := f.Run(t.Context()); err != nil {
@@ -153,12 +154,17 @@ func TestChangedFile(t *testing.T) {
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 		}))()
 		f := newFetcher(t, network, c, p, badURL)
+		var log strings.Builder
+		f.log = slog.New(slog.NewTextHandler(&log, nil))
 		if err := f.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		p.check(t, true)
-		if u := f.Stats().Upstreams[0]; !strings.Contains(u.Reason, "another ETag") {
-			t.Errorf("%+v", u)
+		if !strings.Contains(log.String(), "another ETag") {
+			t.Errorf("log: %s", log.String())
+		}
+		if u := f.Stats().Upstreams[0]; u.State != Active || u.Reason != "" || !u.Since.IsZero() {
+			t.Errorf("recovered: %+v", u)
 		}
 	})
 }
@@ -182,8 +188,8 @@ func TestHedge(t *testing.T) {
 			t.Errorf("took %s", took)
 		}
 		s := f.Stats()
-		if s.Hedged == 0 || s.Wasted > 2*pieceLength {
-			t.Errorf("hedged %d, wasted %d bytes", s.Hedged, s.Wasted)
+		if s.Wasted == 0 || s.Wasted > 2*pieceLength {
+			t.Errorf("wasted %d bytes, want what the loser of one race got", s.Wasted)
 		}
 		if sum := s.Upstreams[0].Bytes + s.Upstreams[1].Bytes; sum != c.m.Size()+s.Wasted {
 			t.Errorf("received %d bytes for %d, %d of them wasted", sum, c.m.Size(), s.Wasted)
@@ -207,9 +213,9 @@ func TestConnectionsGrow(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				network, p := newMemnet(), newPieces(c.m)
 				defer network.serve("good.test:80", &origin{c: c, pause: tt.each})()
-				f := newFetcher(t, network, c, p)
-				if err := f.Add(Upstream{Name: "u", URL: goodURL, Kind: WebSeed, Rate: tt.cap}); err != nil {
-					t.Fatal(err)
+				f := newFetcher(t, network, c, p, goodURL)
+				if tt.cap > 0 {
+					f.cfg.Limiter = rate.NewLimiter(rate.Limit(tt.cap), chunk)
 				}
 				began := time.Now()
 				if err := f.Run(t.Context()); err != nil {
@@ -246,44 +252,55 @@ func TestSharedLimit(t *testing.T) {
 	})
 }
 
-// Upstreams come and go at run time.
-func TestAddAndRemove(t *testing.T) {
-	c := oneFile(t, 8<<20)
+// A later bound holds once the ranges under way are done; a wider one too.
+func TestSetConnections(t *testing.T) {
+	c := newContent(t, map[string]int{"file.bin": 48 << 20}, 1<<20)
 	synctest.Test(t, func(t *testing.T) {
 		network, p := newMemnet(), newPieces(c.m)
-		first, second := &origin{c: c, pause: 100 * time.Millisecond}, &origin{c: c, pause: time.Millisecond}
-		defer network.serve("a.test:80", first)()
-		defer network.serve("b.test:80", second)()
-		f := newFetcher(t, network, c, p, "http://a.test/f")
-		if err := f.Add(Upstream{Name: "a.test", URL: "http://x/", Kind: WebSeed}); !errors.Is(err, shoal.ErrConflict) {
-			t.Errorf("a second one of the same name: %v", err)
-		}
+		o := &origin{c: c, pause: 50 * time.Millisecond}
+		defer network.serve("good.test:80", o)()
+		f := newFetcher(t, network, c, p, goodURL)
 		done := make(chan error)
 		go func() { done <- f.Run(t.Context()) }()
-		time.Sleep(time.Second)
-		if err := f.Add(Upstream{Name: "b", URL: "http://b.test/f", Kind: WebSeed}); err != nil {
-			t.Error(err)
+		busy := func(after time.Duration) int {
+			time.Sleep(after)
+			return f.Stats().Upstreams[0].Connections
 		}
-		f.Remove("a.test", "the lease expired")
-		f.Remove("nobody", "")
+		if n := busy(6 * time.Second); n < 3 {
+			t.Errorf("%d connections without a bound", n)
+		}
+		f.SetConnections("nobody", 5)
+		f.SetConnections("good.test", 1)
+		if n := busy(5 * time.Second); n != 1 {
+			t.Errorf("%d connections, want 1", n)
+		}
+		f.SetConnections("good.test", 0)
+		if n := busy(2 * time.Second); n < 3 {
+			t.Errorf("%d connections, unbounded again", n)
+		}
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
 		p.check(t, true)
-		s := f.Stats()
-		if a := s.Upstreams[0]; a.State != Removed || a.Reason != "the lease expired" || a.Bytes == 0 || a.Connections != 0 {
-			t.Errorf("%+v", a)
-		}
-		if sum := s.Upstreams[0].Bytes + s.Upstreams[1].Bytes; sum != c.m.Size() {
-			t.Errorf("received %d bytes of %d", sum, c.m.Size())
-		}
-		if err := f.Add(Upstream{Name: "a.test", URL: "http://a.test/f", Kind: WebSeed}); err != nil {
-			t.Error("back again:", err)
-		}
-		if err := f.Run(t.Context()); err != nil || len(f.Stats().Upstreams) != 2 || f.Stats().Upstreams[1].State != Active {
-			t.Errorf("%v, %+v", err, f.Stats())
+		synctest.Wait() // for the server to count
+		if sent := o.sent.Load(); sent != c.m.Size() {
+			t.Errorf("sent %d bytes of %d", sent, c.m.Size())
 		}
 	})
+}
+
+func TestNewChecks(t *testing.T) {
+	c := oneFile(t, 1)
+	u := Upstream{Name: "a", URL: "http://a.test/", Kind: WebSeed}
+	for name, cfg := range map[string]Config{
+		"no manifest":     {Pieces: newPieces(c.m)},
+		"no pieces":       {Manifest: c.m},
+		"two of one name": {Manifest: c.m, Pieces: newPieces(c.m), Upstreams: []Upstream{u, u}},
+	} {
+		if _, err := New(cfg); !errors.Is(err, shoal.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // Run ends soon with its context, and everything is given back.

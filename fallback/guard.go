@@ -19,6 +19,9 @@ import (
 type Guard struct {
 	// Allow lists the networks that the operator permits none the less.
 	Allow []netip.Prefix
+	// Private allows private and shared networks and those for benchmarks, where
+	// nodes may well be; this host and its links it does not.
+	Private bool
 }
 
 // CheckURL says why u cannot be fetched from, whatever it leads to. The error
@@ -36,7 +39,7 @@ func CheckURL(u *url.URL) error {
 }
 
 // errRefused marks what a guard refuses.
-var errRefused = errors.New("not a public address, and not allowed by the operator")
+var errRefused = errors.New("not an address to connect to, unless the operator allows it")
 
 // Check says why addr may not be connected to; the error is of kind
 // [shoal.ErrInvalid]. A nil guard allows everything.
@@ -48,13 +51,13 @@ func (g *Guard) Check(addr netip.Addr) error {
 	if !addr.IsValid() {
 		return fmt.Errorf("%w: no address", shoal.ErrInvalid)
 	}
-	if slices.ContainsFunc(g.Allow, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+	if within(g.Allow, addr) {
 		return nil
 	}
 	if v4, ok := translated(addr); ok {
 		return g.Check(v4)
 	}
-	if !public(addr) {
+	if !public(addr) && !(g.Private && within(private, addr)) {
 		return fmt.Errorf("address %s: %w: %w", addr, shoal.ErrInvalid, errRefused)
 	}
 	return nil
@@ -90,7 +93,11 @@ func public(a netip.Addr) bool {
 	if a.Is6() && !globalUnicast6.Contains(a) {
 		return false
 	}
-	return !slices.ContainsFunc(reserved, func(p netip.Prefix) bool { return p.Contains(a) })
+	return !within(reserved, a)
+}
+
+func within(networks []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 var (
@@ -120,4 +127,14 @@ var reserved = []netip.Prefix{
 	netip.MustParsePrefix("2001::/23"),       // protocol assignments, Teredo
 	netip.MustParsePrefix("2001:db8::/32"),   // documentation
 	netip.MustParsePrefix("3fff::/20"),       // documentation
+}
+
+// private are the networks that [Guard.Private] allows.
+var private = []netip.Prefix{
+	netip.MustParsePrefix("10.0.0.0/8"), // RFC 1918, this and the next two
+	netip.MustParsePrefix("172.16.0.0/12"),
+	netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("100.64.0.0/10"), // shared by a carrier's customers (RFC 6598)
+	netip.MustParsePrefix("198.18.0.0/15"), // benchmarks (RFC 2544)
+	netip.MustParsePrefix("fc00::/7"),      // unique local (RFC 4193)
 }

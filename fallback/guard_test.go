@@ -85,6 +85,28 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// Nodes may be in private networks, and never on this host or its links.
+func TestGuardPrivate(t *testing.T) {
+	for addr, allowed := range map[string]bool{
+		"8.8.8.8": true, "2a00:1450:4001:830::200e": true,
+		"10.0.0.1": true, "172.31.255.255": true, "192.168.1.1": true, "100.64.0.1": true, "198.18.0.1": true, "198.19.255.255": true,
+		"fc00::1": true, "fd12:3456::1": true, "::ffff:10.0.0.1": true, "64:ff9b::10.0.0.1": true,
+		"127.0.0.1": false, "127.255.0.1": false, "::1": false, "::ffff:127.0.0.1": false, "64:ff9b::127.0.0.1": false, "2002:7f00:1::": false,
+		"169.254.169.254": false, "::ffff:169.254.169.254": false, "fe80::1": false, "fe80::1%eth0": false, "fec0::1": false,
+		"224.0.0.1": false, "239.1.2.3": false, "ff02::1": false, "ff0e::1": false, "255.255.255.255": false,
+		"0.0.0.0": false, "::": false, "192.0.0.8": false, "192.0.2.1": false, "240.0.0.1": false, "2001:db8::1": false,
+	} {
+		g := &Guard{Private: true}
+		if err := g.Check(netip.MustParseAddr(addr)); (err == nil) != allowed || err != nil && !errors.Is(err, shoal.ErrInvalid) {
+			t.Errorf("%s: %v, want allowed %v", addr, err, allowed)
+		}
+	}
+	g := &Guard{Private: true, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	if err := g.Check(netip.MustParseAddr("127.0.0.1")); err != nil {
+		t.Error("allowed by the operator:", err)
+	}
+}
+
 func TestCheckURL(t *testing.T) {
 	for s, ok := range map[string]bool{
 		"http://example.com/f": true, "https://[2001:db8::1]:8443/": true, "https://example.com/f?X-Amz-Signature=a": true,

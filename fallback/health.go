@@ -16,7 +16,7 @@ type health struct {
 	failures int       // in a row
 	until    time.Time // not asked before
 	final    bool      // not asked again
-	why      error     // of the latest failure; nil: there was none
+	why      error     // of the latest failure; nil: none since the last success
 	since    time.Time // of that failure
 }
 
@@ -64,6 +64,6 @@ func (h *health) note(now time.Time, f *fault) {
 // succeed notes a range that came whole: proof enough for all connections.
 func (h *health) succeed() {
 	if !h.final {
-		h.failures, h.until = 0, time.Time{}
+		*h = health{}
 	}
 }

@@ -65,7 +65,7 @@ func TestHTTP3WhereTCPIsRefused(t *testing.T) {
 
 func add(t testing.TB, f *Fetcher, u Upstream) {
 	t.Helper()
-	if err := f.Add(u); err != nil {
+	if err := f.add(u); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -176,7 +176,8 @@ func TestHTTP3IsGuarded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		add(t, f, Upstream{Name: "u", Kind: tt.kind, URL: "https://localhost:" + strconv.Itoa(port) + "/", TLS: &tls.Config{RootCAs: pool}, PreferHTTP3: true})
+		add(t, f, Upstream{Name: "u", Kind: tt.kind, URL: "https://localhost:" + strconv.Itoa(port) + "/", TLS: &tls.Config{RootCAs: pool}})
+		f.sources[0].route.http3, f.sources[0].route.current = true, QUIC
 		err = f.Run(t.Context())
 		if !errors.Is(err, shoal.ErrInvalid) || !errors.Is(err, errRefused) || o.requests.Load() > 0 {
 			t.Errorf("%s: %v, %d requests", tt.kind, err, o.requests.Load())
@@ -193,7 +194,8 @@ func TestHTTP3Untrusted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	add(t, f, Upstream{Name: "u", Kind: Node, URL: "https://localhost:" + strconv.Itoa(port), PreferHTTP3: true})
+	add(t, f, Upstream{Name: "u", Kind: Node, URL: "https://localhost:" + strconv.Itoa(port)})
+	f.sources[0].route.current = QUIC
 	if err := f.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "connect over TLS") {
 		t.Errorf("error: %v", err)
 	}

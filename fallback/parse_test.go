@@ -120,7 +120,7 @@ func TestFileURL(t *testing.T) {
 	for _, u := range []Upstream{
 		{URL: "http://h", Kind: Node}, {Name: "u", URL: "http://h"}, {Name: "u", URL: "ftp://h", Kind: WebSeed},
 		{Name: "u", URL: "http://h?q=1", Kind: Node}, {Name: "u", URL: "http://a:b@h", Kind: WebSeed}, {Name: "u", URL: "http://h\x00", Kind: WebSeed},
-		{Name: "u", URL: "http://h", Kind: WebSeed, Rate: -1}, {Name: "u", URL: "http://h/" + strings.Repeat("x", maxURLBytes), Kind: WebSeed},
+		{Name: "u", URL: "http://h", Kind: WebSeed, Connections: -1}, {Name: "u", URL: "http://h/" + strings.Repeat("x", maxURLBytes), Kind: WebSeed},
 	} {
 		if _, err := u.parse(); err == nil {
 			t.Errorf("%+.60v: accepted", u)

@@ -15,8 +15,10 @@ const (
 	// it still connects: something on the path lets only that pass.
 	maxStalls = 3
 	// otherAgain is how long the other transport is left alone at first.
-	otherAgain    = 30 * time.Second
+	otherAgain    = 10 * time.Second
 	maxOtherAgain = 16 * otherAgain
+	// aliveFor is how long after something came over TCP it is believed to work.
+	aliveFor = time.Second
 )
 
 // route is which transport an upstream is reached by.
@@ -25,19 +27,16 @@ type route struct {
 	http3   bool // the upstream is known to have it, or likely to
 	http2   bool // over TCP it speaks nothing else
 
-	stalls   int // silences in a row, on TCP
+	stalls   int       // silences in a row, on TCP
+	alive    time.Time // when something last came over TCP
 	quicFrom time.Time
 	tcpFrom  time.Time // when TCP gets another chance, while current is QUIC
 	tcpWait  time.Duration
 	rate     map[Transport]float64 // of one connection, bytes a second
 }
 
-func newRoute(http3, preferHTTP3 bool) route {
-	r := route{current: TCP, http3: http3, rate: map[Transport]float64{}, tcpWait: otherAgain}
-	if http3 && preferHTTP3 {
-		r.current = QUIC
-	}
-	return r
+func newRoute(http3 bool) route {
+	return route{current: TCP, http3: http3, rate: map[Transport]float64{}, tcpWait: otherAgain}
 }
 
 // canTakeOver reports whether HTTP/3 stands ready behind TCP.
@@ -65,7 +64,11 @@ func (r *route) bounds(now time.Time, t Transport, l *Limits) (connect, stall ti
 	if t == QUIC || !r.canTakeOver(now) {
 		return l.Connect, l.Stall
 	}
-	return min(l.ConnectTCP, l.Connect), min(l.StallTCP<<r.stalls, l.Stall)
+	connect = l.ConnectTCP
+	if r.stalls > 0 {
+		connect = min(connect, l.StallTCP) // together they are the time that HTTP/3 has to wait
+	}
+	return min(connect, l.Connect), min(l.StallTCP<<r.stalls, l.Stall)
 }
 
 // failed notes a failure over t. again: the next attempt goes another way, and
@@ -85,6 +88,8 @@ func (r *route) failed(now time.Time, t Transport, kind faultKind) (again bool) 
 		return false
 	case !r.canTakeOver(now):
 		return false
+	case kind == unreachable && now.Sub(r.alive) < aliveFor:
+		return true // a lost SYN: others get through
 	case kind == stalled:
 		if r.stalls++; r.stalls < maxStalls {
 			return true
@@ -109,6 +114,9 @@ func (r *route) finished(t Transport, rate float64) {
 		r.current, r.stalls = TCP, 0
 	}
 }
+
+// heard notes that something came over TCP.
+func (r *route) heard(now time.Time) { r.alive = now }
 
 // offered notes that the upstream has HTTP/3.
 func (r *route) offered() { r.http3 = true }

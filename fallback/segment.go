@@ -123,21 +123,21 @@ func (s *segment) advance() {
 
 // help makes a segment for a second connection: what comes after the current
 // piece, which the first one then leaves, or where nothing does, that piece.
-func (s *segment) help() (helper *segment, racing, ok bool) {
+func (s *segment) help() (helper *segment, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.end-s.next > 1:
 		helper = newSegment(s.m, s.next+1, s.end-s.next-1)
 		s.end = s.next + 1
-		return helper, false, true
+		return helper, true
 	case s.end-s.next == 1 && !s.storing && s.race == nil:
 		helper = newSegment(s.m, s.next, 1)
 		s.race = new(race)
 		helper.race = s.race
-		return helper, true, true
+		return helper, true
 	}
-	return nil, false, false
+	return nil, false
 }
 
 // won reports whether the other side of a race has delivered the piece.

@@ -16,9 +16,6 @@ func (f *Fetcher) settle(now time.Time, o outcome) error {
 	f.busy--
 	c.cancel(nil)
 	c.seg = nil
-	if c.hedging && seg.race != nil {
-		f.hedged += c.got.Load()
-	}
 	s.learn()
 	for _, g := range o.guilty {
 		f.blame(now, g, faultf(corrupted, "%w: sent part of a piece that did not verify, and did when another one sent it", shoal.ErrCorrupt))
@@ -35,7 +32,7 @@ func (f *Fetcher) settle(now time.Time, o outcome) error {
 	} else if local, ok := errors.AsType[*localError](o.err); ok {
 		return local.err
 	}
-	if s.gone() {
+	if s.health.final {
 		c.close()
 		s.conns = slices.DeleteFunc(s.conns, func(other *conn) bool { return other == c })
 	}
@@ -48,6 +45,9 @@ func (f *Fetcher) complete(c *conn, seg *segment, o outcome) {
 	if took := o.took.Seconds(); took > 0 && c.got.Load() > 0 {
 		c.rate = float64(c.got.Load()) / took
 		c.src.route.finished(o.transport, c.rate)
+		if c.src.route.current == TCP {
+			c.src.tcpErr = nil
+		}
 		c.src.resetOnSwitch()
 	}
 	if rival := f.rival(seg); rival != nil {
@@ -84,13 +84,13 @@ func (s *source) resetOnSwitch() {
 
 // blame lets an upstream cool down, or benches it.
 func (f *Fetcher) blame(now time.Time, s *source, fault *fault) {
-	if s.gone() {
+	if s.health.final {
 		return
 	}
 	s.health.fail(now, fault, f.cfg.Limits.Backoff, f.rng)
 	if s.health.final {
 		f.log.Warn("upstream benched", "content", f.cfg.Manifest.ID(), "upstream", s.Name, "why", fault)
-		s.drop(errTaken)
+		s.drop(errBenched)
 		return
 	}
 	f.log.Info("upstream cools down", "content", f.cfg.Manifest.ID(), "upstream", s.Name, "until", s.health.until, "why", fault)
@@ -134,9 +134,13 @@ func (f *Fetcher) tick(now time.Time) {
 	f.release(func(seg *segment) bool { return now.Sub(seg.queued) >= holdClaims })
 	for _, s := range f.sources {
 		bytes := s.bytes.Load()
+		if bytes > s.seen && s.route.current == TCP {
+			s.route.heard(now)
+		}
+		s.seen = bytes
 		s.meter.observe(now, bytes)
 		s.learn()
-		working := len(s.conns) > 0 && s.removed == "" && !s.health.suspect()
+		working := len(s.conns) > 0 && !s.health.suspect()
 		for _, c := range s.conns {
 			working = working && c.busy()
 			if rtt := c.rtt.Load(); rtt > 0 {

@@ -3,6 +3,7 @@ package fallback
 import (
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -83,45 +84,43 @@ func TestRoute(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		http3  bool
-		prefer bool
 		events []event
 	}{
-		{"no HTTP/3: faults stay faults", false, false, []event{
+		{"no HTTP/3: faults stay faults", false, []event{
 			{0, TCP, unreachable, 0, false, TCP}, {0, TCP, stalled, 0, false, TCP},
 		}},
-		{"TCP refused", true, false, []event{{0, TCP, unreachable, 0, true, QUIC}}},
-		{"both refused", true, false, []event{
+		{"TCP refused", true, []event{{0, TCP, unreachable, 0, true, QUIC}}},
+		{"both refused", true, []event{
 			{0, TCP, unreachable, 0, true, QUIC}, {time.Second, QUIC, unreachable, 0, false, TCP},
 			{2 * time.Second, TCP, unreachable, 0, false, TCP},
 			{40 * time.Second, TCP, unreachable, 0, true, QUIC}, // HTTP/3 gets another chance
 		}},
-		{"silence, and TCP connects no more", true, false, []event{
+		{"silence, and TCP connects no more", true, []event{
 			{0, TCP, stalled, 0, true, TCP}, {time.Second, TCP, unreachable, 0, true, QUIC},
 		}},
-		{"silence again and again", true, false, []event{
+		{"silence again and again", true, []event{
 			{0, TCP, stalled, 0, true, TCP}, {0, TCP, stalled, 0, true, TCP}, {0, TCP, stalled, 0, true, QUIC},
 		}},
-		{"silences with ranges in between", true, false, []event{
+		{"silences with ranges in between", true, []event{
 			{0, TCP, stalled, 0, true, TCP}, {0, TCP, stalled, 0, true, TCP}, {0, TCP, 0, 1, false, TCP},
 			{0, TCP, stalled, 0, true, TCP}, {0, TCP, stalled, 0, true, TCP},
 		}},
-		{"TCP comes back", true, false, []event{
+		{"TCP comes back", true, []event{
 			{0, TCP, unreachable, 0, true, QUIC}, {time.Second, QUIC, 0, 100, false, QUIC},
 			{31 * time.Second, QUIC, 0, 100, false, TCP}, // one range tries
 			{32 * time.Second, QUIC, 0, 100, false, QUIC},
 			{33 * time.Second, TCP, 0, 100, false, TCP},
 		}},
-		{"TCP does not come back", true, false, []event{
+		{"TCP does not come back", true, []event{
 			{0, TCP, unreachable, 0, true, QUIC}, {31 * time.Second, QUIC, 0, 100, false, TCP},
-			{32 * time.Second, TCP, unreachable, 0, true, QUIC}, {90 * time.Second, QUIC, 0, 100, false, QUIC},
+			{32 * time.Second, TCP, unreachable, 0, true, QUIC}, {40 * time.Second, QUIC, 0, 100, false, QUIC},
 			{92 * time.Second, QUIC, 0, 100, false, TCP}, {93 * time.Second, TCP, 0, 10, false, QUIC}, // too slow
 		}},
-		{"a probe found HTTP/3 better", true, true, []event{{0, QUIC, 0, 100, false, QUIC}, {time.Hour, QUIC, 0, 100, false, QUIC}}},
-		{"HTTP/2 only", false, false, []event{{0, TCP, protocol, 0, true, TCP}, {0, TCP, protocol, 0, false, TCP}}},
-		{"a status is no reason to change", true, false, []event{{0, TCP, busy, 0, false, TCP}, {0, TCP, broken, 0, false, TCP}}},
+		{"HTTP/2 only", false, []event{{0, TCP, protocol, 0, true, TCP}, {0, TCP, protocol, 0, false, TCP}}},
+		{"a status is no reason to change", true, []event{{0, TCP, busy, 0, false, TCP}, {0, TCP, broken, 0, false, TCP}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRoute(tt.http3, tt.prefer)
+			r := newRoute(tt.http3)
 			for i, e := range tt.events {
 				if e.kind == 0 {
 					r.finished(e.on, e.rate)
@@ -136,22 +135,38 @@ func TestRoute(t *testing.T) {
 	}
 }
 
+// While TCP brings something, a connection that fails is no reason to leave it.
+func TestRouteStaysWithWhatWorks(t *testing.T) {
+	r := newRoute(true)
+	r.heard(start)
+	if !r.failed(at(aliveFor/2), TCP, unreachable) || r.current != TCP {
+		t.Errorf("left for %s while TCP was alive", r.current)
+	}
+	if !r.failed(at(aliveFor), TCP, unreachable) || r.current != QUIC {
+		t.Errorf("stayed with %s", r.current)
+	}
+}
+
 // Bounds are short only where HTTP/3 could take over, and the takeover is within 3 s.
 func TestRouteBounds(t *testing.T) {
 	l := Limits{}.withDefaults()
-	r := newRoute(true, false)
+	r := newRoute(true)
 	connect, stall := r.bounds(start, TCP, &l)
-	if connect+stall >= 3*time.Second {
-		t.Errorf("silence of %s and %s to connect: more than 3 s", stall, connect)
+	if connect >= 3*time.Second || connect < 2*time.Second {
+		t.Errorf("%s to connect: more than 3 s, or less than a lost SYN takes", connect)
 	}
 	r.failed(start, TCP, stalled)
-	if _, longer := r.bounds(start, TCP, &l); longer != 2*stall {
+	connect, longer := r.bounds(start, TCP, &l)
+	if longer != 2*stall {
 		t.Errorf("after a silence: %s, want %s", longer, 2*stall)
+	}
+	if connect+stall >= 3*time.Second {
+		t.Errorf("silence of %s and %s to connect: more than 3 s", stall, connect)
 	}
 	if connect, stall := r.bounds(start, QUIC, &l); connect != l.Connect || stall != l.Stall {
 		t.Errorf("HTTP/3: %s and %s", connect, stall)
 	}
-	plain := newRoute(false, false)
+	plain := newRoute(false)
 	if connect, stall := plain.bounds(start, TCP, &l); connect != l.Connect || stall != l.Stall {
 		t.Errorf("without HTTP/3: %s and %s", connect, stall)
 	}
@@ -184,7 +199,7 @@ func TestHealth(t *testing.T) {
 		now = until
 	}
 	h.succeed()
-	if !h.usable(start) || h.suspect() || h.why == nil {
+	if h != (health{}) { // no reason is left, nor its time
 		t.Errorf("after a success: %+v", h)
 	}
 	h.fail(now, &fault{kind: busy, err: errors.New("busy"), after: 20 * time.Second}, backoff, rng)
@@ -201,6 +216,25 @@ func TestHealth(t *testing.T) {
 	h.fail(now, temporary, backoff, rng)
 	if h.usable(now.Add(time.Hour)) || !errors.Is(h.why, final.err) {
 		t.Errorf("benched: %+v", h)
+	}
+}
+
+func TestTags(t *testing.T) {
+	var tags tags
+	long := `"` + strings.Repeat("x", 4096)
+	for i, step := range []struct {
+		file int
+		etag string
+		same bool
+	}{
+		{0, "", true}, {0, `"a"`, true}, {0, `"a"`, true}, {1, `"b"`, true}, // each file has its own
+		{0, `W/"c"`, true}, {0, "", true}, {0, `"a"`, true}, // these say nothing
+		{0, `"d"`, false}, {0, `"d"`, true}, {1, `"b"`, true},
+		{2, long + `1"`, true}, {2, long + `2"`, false}, {2, long + `2"`, true},
+	} {
+		if got := tags.same(step.file, step.etag); got != step.same {
+			t.Errorf("step %d: same %v, want %v", i, got, step.same)
+		}
 	}
 }
 

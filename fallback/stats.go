@@ -13,7 +13,6 @@ const (
 	Active  State = "active"
 	Cooling State = "cooling" // failed; asked again later
 	Benched State = "benched" // no use for this content
-	Removed State = "removed"
 )
 
 // Stats is a snapshot of a [Fetcher], at most a tenth of a second old while it
@@ -21,7 +20,6 @@ const (
 type Stats struct {
 	Delivered int64 // in pieces that verified
 	Wasted    int64 // received and of no use: corrupt, lost a race, or given up
-	Hedged    int64 // received in races, by winners and losers
 	Upstreams []UpstreamStats
 }
 
@@ -30,8 +28,8 @@ type UpstreamStats struct {
 	Name        string
 	Kind        Kind
 	State       State
-	Reason      string    // why it is not active; where it is, what failed last; "": nothing did
-	Since       time.Time // of that failure; zero: none
+	Reason      string    // what has failed since a range last came whole, or why TCP was given up; "": nothing
+	Since       time.Time // of that failure; zero: none since a range last came whole
 	Until       time.Time // while cooling: when it is asked again
 	Transport   Transport
 	Connections int   // with a request under way
@@ -53,7 +51,6 @@ func (f *Fetcher) publish(now time.Time) {
 	stats := Stats{
 		Delivered: f.delivered.Load(),
 		Wasted:    f.wasted.Load(),
-		Hedged:    f.hedged,
 		Upstreams: make([]UpstreamStats, 0, len(f.sources)),
 	}
 	for _, s := range f.sources {
@@ -73,8 +70,6 @@ func (s *source) stats(now time.Time) UpstreamStats {
 		u.Reason = why.Error()
 	}
 	switch {
-	case s.removed != "":
-		u.State, u.Reason = Removed, s.removed
 	case s.health.final:
 		u.State = Benched
 	case !s.health.usable(now):

@@ -170,7 +170,7 @@ func (t *transfer) read(ctx context.Context, body io.Reader, p []byte) (int, err
 		t.seg.received(n, t.c.src)
 		t.c.src.bytes.Add(int64(n))
 		t.c.got.Add(int64(n))
-		if werr := t.f.limit(ctx, t.c.src.limiter, n); werr != nil {
+		if werr := t.f.limit(ctx, n); werr != nil {
 			return n, werr
 		}
 	}
@@ -247,21 +247,23 @@ func (t *transfer) end(ctx context.Context, body io.Reader, n int64) error {
 
 func (t *transfer) waste(n int) { t.f.wasted.Add(int64(n)) }
 
-// limit waits until n more bytes are within the cap and the shared limit.
-func (f *Fetcher) limit(ctx context.Context, own *rate.Limiter, n int) error {
+// limit waits until n more bytes are within the limit.
+func (f *Fetcher) limit(ctx context.Context, n int) error {
+	l := f.cfg.Limiter
+	if l == nil {
+		return nil
+	}
 	f.atHome.Add(1)
 	defer f.atHome.Add(-1)
-	for _, l := range [...]*rate.Limiter{own, f.cfg.Limiter} {
-		for left := n; l != nil && left > 0; {
-			part := left
-			if l.Limit() != rate.Inf {
-				part = min(left, max(1, l.Burst()))
-			}
-			if err := l.WaitN(ctx, part); err != nil {
-				return err
-			}
-			left -= part
+	for n > 0 {
+		part := n
+		if l.Limit() != rate.Inf {
+			part = min(n, max(1, l.Burst()))
 		}
+		if err := l.WaitN(ctx, part); err != nil {
+			return err
+		}
+		n -= part
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ const (
 
 // Upstream is a place to fetch from.
 type Upstream struct {
-	Name string // for reports and [Fetcher.Remove]; unique
+	Name string // for reports and [Fetcher.SetConnections]; unique
 	// URL is http or https. A web seed's may have a query, as presigned URLs
 	// have; a node's may not. Reports never repeat it.
 	URL  string
@@ -29,12 +29,9 @@ type Upstream struct {
 	// TLS is how the server is verified, and is not changed; nil: by name and
 	// the system's authorities. A node's is usually pinned to its ID.
 	TLS *tls.Config
-	// Rate is the cap for this upstream in bytes a second; 0: none.
-	Rate shoal.Rate
 	// Connections is how many to open at most; 0: as many as make it faster.
+	// [Fetcher.SetConnections] changes it.
 	Connections int
-	// PreferHTTP3 begins with HTTP/3 rather than TCP: a probe found it better.
-	PreferHTTP3 bool
 }
 
 // maxURLBytes bounds an upstream's URL; presigned ones run to 2 KiB.
@@ -64,8 +61,8 @@ func (u *Upstream) parse() (*url.URL, error) {
 	if u.Kind == Node && parsed.RawQuery != "" {
 		return nil, invalid("the URL has a query")
 	}
-	if u.Rate < 0 || u.Connections < 0 {
-		return nil, invalid("a bound is negative")
+	if u.Connections < 0 {
+		return nil, invalid("the number of connections is negative")
 	}
 	parsed.Fragment, parsed.RawFragment = "", ""
 	return parsed, nil

@@ -3,6 +3,7 @@ package tracker
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -11,9 +12,10 @@ import (
 )
 
 // announce takes in what a node says, waits for news where it may, and answers.
-func (t *Tracker) announce(ctx context.Context, a *api.Announce) (api.Reply, error) {
+// Source is the address it came from.
+func (t *Tracker) announce(ctx context.Context, a *api.Announce, source netip.Addr) (api.Reply, error) {
 	begun := time.Now()
-	ticket, err := t.takeIn(ctx, begun, a)
+	ticket, err := t.takeIn(ctx, begun, a, source)
 	t.metrics.announced(time.Since(begun), ticket, err)
 	if err != nil {
 		return api.Reply{}, fmt.Errorf("announce: %w", err)
@@ -44,9 +46,13 @@ func (t *Tracker) addPeers(reply *api.Reply, node shoal.NodeID) {
 }
 
 // takeIn does all of an announce but the waiting. What it confirms is durable.
-func (t *Tracker) takeIn(ctx context.Context, now time.Time, a *api.Announce) (registry.Ticket, error) {
+func (t *Tracker) takeIn(ctx context.Context, now time.Time, a *api.Announce, source netip.Addr) (registry.Ticket, error) {
 	if err := a.Validate(); err != nil {
 		return registry.Ticket{}, err
+	}
+	var dropped []string
+	if a.Node.Gateway, dropped = ownGateways(&a.Node, source); len(dropped) > 0 {
+		t.log.Debug("gateways that are not at the node's own addresses are not used", "node", a.Node.Name, "gateways", dropped, "source", source)
 	}
 	ticket, err := t.nodes.Announce(now, a)
 	switch {

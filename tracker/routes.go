@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"reflect"
 	"time"
 
@@ -129,9 +130,12 @@ func (t *Tracker) uploadSlot(op *huma.Operation) {
 type (
 	none        struct{}
 	body[T any] struct{ Body T }
-	announceIn  struct{ Body api.Announce }
-	taskIn      struct{ Body api.NewTask }
-	contentIn   struct {
+	announceIn  struct {
+		Body   api.Announce
+		source netip.Addr
+	}
+	taskIn    struct{ Body api.NewTask }
+	contentIn struct {
 		ID string `path:"id" doc:"64 hexadecimal digits" maxLength:"64"`
 	}
 	torrentIn struct {
@@ -160,8 +164,15 @@ type (
 	}
 )
 
+// Resolve implements [huma.Resolver].
+func (in *announceIn) Resolve(ctx huma.Context) []error {
+	from, _ := netip.ParseAddrPort(ctx.RemoteAddr()) // not known: no source
+	in.source = from.Addr()
+	return nil
+}
+
 func (t *Tracker) postAnnounce(ctx context.Context, in *announceIn) (*body[api.Reply], error) {
-	reply, err := t.announce(ctx, &in.Body)
+	reply, err := t.announce(ctx, &in.Body, in.source)
 	return answer(reply, err)
 }
 

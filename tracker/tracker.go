@@ -30,6 +30,7 @@ type Config struct {
 	Data        string        // directory of its database, created if absent
 	Log         *slog.Logger  // nil: logs are dropped
 	NodeTimeout time.Duration // after which a dead node's sub-tasks fail; 0: 10 minutes; negative is refused
+	NoLeases    bool          // let every node read all of a content from its web seed, to see what leases save
 	Version     string        // of the program, for the OpenAPI document; "": "devel"
 }
 
@@ -41,6 +42,7 @@ type Tracker struct {
 	nodes   *registry.Registry
 	tasks   *tasks.Engine
 	leases  *leases.Planner
+	free    bool               // Config.NoLeases
 	reading singleflight.Group // of contents to be leased
 	saver   saver
 	metrics *metrics
@@ -80,6 +82,7 @@ func New(cfg Config) (*Tracker, error) {
 		db:      d,
 		nodes:   registry.New(newRand()),
 		tasks:   tasks.NewEngine(cfg.NodeTimeout),
+		free:    cfg.NoLeases,
 		uploads: make(chan struct{}, maxUploads),
 	}
 	t.closing, t.close = context.WithCancel(ctx)

@@ -14,6 +14,7 @@ import (
 
 type trackerOptions struct {
 	listen, data string
+	leases       bool
 	level        slog.Level
 }
 
@@ -30,6 +31,7 @@ func newTracker(a *app) *cobra.Command {
 	fs := cmd.Flags()
 	fs.StringVar(&o.listen, "listen", defaultTrackerListen, "`HOST:PORT` of the HTTP API")
 	fs.StringVar(&o.data, "data", "", "`DIR` of the database (required)")
+	fs.BoolVar(&o.leases, "leases", true, "lease upstreams piece by piece, so that origins send about one copy; false lets every node read all there, to compare")
 	logFlag(cmd, &o.level)
 	return cmd
 }
@@ -39,7 +41,7 @@ func runTracker(ctx context.Context, log *slog.Logger, o trackerOptions) (err er
 	if err := errors.Join(requireDir(op, o.data), requireHostPort(op, "listen", o.listen)); err != nil {
 		return err
 	}
-	t, err := tracker.New(tracker.Config{Data: o.data, Log: log, Version: version.Get().Version})
+	t, err := tracker.New(tracker.Config{Data: o.data, Log: log, NoLeases: !o.leases, Version: version.Get().Version})
 	if err != nil {
 		return failed(op, o.data, err)
 	}

@@ -134,7 +134,7 @@ func (s *Supply) answered(ctx context.Context, now time.Time, a answer) {
 		s.trouble.refused = ""
 		// A tracker that answers with an error, even that it is too busy, is there:
 		// what it does not grant is not to be had.
-		if _, answered := errors.AsType[*api.Problem](a.err); answered || !errors.Is(a.err, shoal.ErrUnavailable) {
+		if api.Answered(a.err) || !errors.Is(a.err, shoal.ErrUnavailable) {
 			s.cfg.Log.Debug("no lease", "content", s.cfg.Manifest.ID(), "err", a.err)
 		} else {
 			s.unanswered(ctx, now)

@@ -45,7 +45,7 @@ type Config struct {
 	// Disk is the time spent on writing pieces so far, all writers together; nil:
 	// not known.
 	Disk  func() time.Duration
-	Guard fallback.Guard // for web seeds
+	Guard fallback.Guard // for web seeds; what it allows, nodes may have too
 	Log   *slog.Logger
 }
 

@@ -123,7 +123,7 @@ func (s *Supply) heed(now time.Time, held *shoal.PieceSet) {
 			case u.State == fallback.Cooling && w.idle.IsZero() && now.Sub(u.Since) >= coolWait:
 				s.trouble.pause(now, w.name, u.Reason)
 				s.dismiss(w, now, held)
-			case u.State == fallback.Active && u.Goodput > 0 && u.Reason == "":
+			case u.State == fallback.Active && u.Goodput > 0 && u.Since.IsZero():
 				s.trouble.worked(w.name)
 			}
 		}

@@ -80,7 +80,7 @@ func (s *Supply) employ(ctx context.Context, l api.Lease) (*worker, error) {
 	}
 	w.fetcher, err = fallback.New(fallback.Config{
 		Manifest: s.cfg.Manifest, Pieces: w.pieces, Upstreams: []fallback.Upstream{u},
-		WebSeeds: s.cfg.Guard, Limiter: w.limiter, Standby: true, Log: s.cfg.Log,
+		WebSeeds: s.cfg.Guard, Nodes: &fallback.Guard{Private: true, Allow: s.cfg.Guard.Allow}, Limiter: w.limiter, Standby: true, Log: s.cfg.Log,
 	})
 	if err != nil {
 		return nil, err
@@ -118,12 +118,12 @@ func upstream(l api.Lease, attempts int) (fallback.Upstream, error) {
 // allow fits what a worker may read, and how fast, to the leases it has.
 func (s *Supply) allow(w *worker, now time.Time) {
 	set := shoal.NewPieceSet(s.cfg.Manifest.NumPieces())
-	bound, bounded, any := shoal.Rate(0), true, false
+	bound, bounded, any, connections := shoal.Rate(0), true, false, 0
 	for _, l := range s.loans {
 		if l.worker != w {
 			continue
 		}
-		any = true
+		any, connections = true, l.Connections // the newest knows how many read there
 		bound += l.Rate
 		bounded = bounded && l.Rate > 0
 		for piece := range l.all() {
@@ -138,6 +138,7 @@ func (s *Supply) allow(w *worker, now time.Time) {
 		return // what is still coming comes as slowly as it was allowed to
 	}
 	w.idle = time.Time{}
+	w.fetcher.SetConnections(w.name, connections)
 	limit := rate.Inf
 	if bounded {
 		limit = rate.Limit(bound)

@@ -33,7 +33,7 @@ const (
 //
 // Errors are of the kinds in package shoal: what the tracker refused keeps
 // its kind, [shoal.ErrUnavailable] means that no tracker could serve the
-// request. When ctx ends, the error is also ctx's.
+// request; [Answered] tells whether one was there at all. When ctx ends, the error is also ctx's.
 type Client struct {
 	urls []string
 	hc   *http.Client
@@ -68,6 +68,14 @@ func NewClient(urls []string, hc *http.Client) (*Client, error) {
 	}
 	c.last.Store(-1)
 	return c, nil
+}
+
+// Answered reports whether err, of a [Client], is what a tracker said: one that
+// could be reached has a trouble of its own, or refused. It is false where no
+// HTTP answer came; of several trackers that failed, one that answered is enough.
+func Answered(err error) bool {
+	_, ok := errors.AsType[*Problem](err)
+	return ok || errors.Is(err, shoal.ErrCorrupt) // an answer that cannot be read
 }
 
 // Last is the URL of the tracker that answered last, "" before any did.

@@ -54,6 +54,50 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// What a tracker said, however bad, differs from that there was none.
+func TestAnswered(t *testing.T) {
+	failing := server(t, 500, ProblemType, `{"kind":"internal","detail":"internal error"}`).URL
+	proxy := server(t, 502, "text/html", "<p>bad gateway").URL
+	refusing := server(t, 404, ProblemType, `{"kind":"not_found","detail":"nothing here"}`).URL
+	garbled := server(t, 200, "application/json", `{`).URL
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	cut := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }))
+	defer cut.Close()
+	for _, tt := range []struct {
+		name string
+		urls []string
+		kind error
+		want bool
+	}{
+		{"none there", []string{closed.URL}, shoal.ErrUnavailable, false},
+		{"hung up", []string{cut.URL, closed.URL}, shoal.ErrUnavailable, false},
+		{"a tracker's own trouble", []string{failing}, shoal.ErrUnavailable, true},
+		{"a proxy's", []string{proxy}, shoal.ErrUnavailable, true},
+		{"one of two", []string{closed.URL, failing}, shoal.ErrUnavailable, true},
+		{"a refusal", []string{closed.URL, refusing}, shoal.ErrNotFound, true},
+		{"garbled", []string{garbled}, shoal.ErrCorrupt, true},
+	} {
+		c, err := NewClient(tt.urls, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Lease(t.Context(), LeaseRequest{})
+		if !errors.Is(err, tt.kind) || Answered(err) != tt.want {
+			t.Errorf("%s: %v, answered %v, want %v", tt.name, err, Answered(err), tt.want)
+		}
+	}
+	c, _ := NewClient([]string{failing}, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Lease(ctx, LeaseRequest{}); err == nil || Answered(err) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if Answered(nil) {
+		t.Error("no error is an answer")
+	}
+}
+
 func TestClientRemembersWhoAnswered(t *testing.T) {
 	asked := ""
 	named := func(name string, status *int) *httptest.Server {

@@ -30,14 +30,13 @@ type LeaseRequest struct {
 	Task     string          `json:"task,omitempty"` // whose limits hold; "": the defaults
 	Reason   LeaseReason     `json:"reason"`
 	Need     int64           `json:"need,omitempty"`     // bytes it lacks; 0: not said
-	Kinds    []UpstreamKind  `json:"kinds,omitempty"`    // it can use; none: all
 	Excluded []Benched       `json:"excluded,omitempty"` // upstreams it won't use for now
 
 	// An earlier lease of the node's. While it isn't Done it is renewed: the
 	// answer has the same ID and pieces, and nothing new is leased. One that is
 	// Done is given back, as by DELETE, before a new one is made.
 	Lease string `json:"lease,omitempty"`
-	Used  int64  `json:"used,omitempty"` // bytes read by it so far
+	Used  int64  `json:"used,omitempty"` // bytes that the upstream has sent by it so far, in pieces that came in part or twice too; at most 2*[Lease.Bytes] count
 	Done  bool   `json:"done,omitempty"`
 }
 

@@ -14,7 +14,7 @@ import (
 func TestValidateLeaseRequest(t *testing.T) {
 	valid := func() LeaseRequest {
 		return LeaseRequest{
-			Node: "id1", Session: "s", Task: "t", Reason: SlowPeers, Need: 1, Kinds: []UpstreamKind{WebSeed, NodeGateway},
+			Node: "id1", Session: "s", Task: "t", Reason: SlowPeers, Need: 1,
 			Excluded: []Benched{{Upstream: "http://x/", Reason: "404"}}, Lease: "l", Used: 2,
 		}
 	}
@@ -31,8 +31,6 @@ func TestValidateLeaseRequest(t *testing.T) {
 		"no reason":               func(r *LeaseRequest) { r.Reason = "" },
 		"negative need":           func(r *LeaseRequest) { r.Need = -1 },
 		"negative use":            func(r *LeaseRequest) { r.Used = -1 },
-		"unknown kind":            func(r *LeaseRequest) { r.Kinds[0] = "ftp" },
-		"many kinds":              func(r *LeaseRequest) { r.Kinds = make([]UpstreamKind, 3) },
 		"many excluded":           func(r *LeaseRequest) { r.Excluded = make([]Benched, MaxBenched+1) },
 		"long name of upstream":   func(r *LeaseRequest) { r.Excluded[0].Upstream = long },
 		"upstream with an escape": func(r *LeaseRequest) { r.Excluded[0].Upstream = "\x1b[2J" },

@@ -45,14 +45,6 @@ func (r *LeaseRequest) Validate() error {
 	if r.Need < 0 || r.Used < 0 {
 		return invalid("%d bytes needed, %d used", r.Need, r.Used)
 	}
-	if len(r.Kinds) > 2 {
-		return invalid("%d kinds of upstreams: want at most 2", len(r.Kinds))
-	}
-	for _, k := range r.Kinds {
-		if k != NodeGateway && k != WebSeed {
-			return invalid("kind %s of an upstream", quote(string(k)))
-		}
-	}
 	if len(r.Excluded) > MaxBenched {
 		return invalid("%d upstreams excluded: want at most %d", len(r.Excluded), MaxBenched)
 	}

@@ -203,7 +203,7 @@ func (b *bed) balanced() {
 			b.Fatal("a lease that isn't listed ends")
 		}
 		if l.account != nil {
-			reserved[l.account] += l.bytes
+			reserved[l.account] += max(l.bytes, l.used)
 			rates[l.origin] += l.rate
 			into[l.ledger] += l.rate
 		}

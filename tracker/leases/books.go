@@ -18,7 +18,7 @@ const (
 func (p *Planner) grant(a *ask, l *lease) {
 	l.id = fmt.Sprintf("%016x%016x", p.cfg.Rand.Uint64(), p.cfg.Rand.Uint64())
 	l.node, l.book, l.ledger, l.asker = a.r.Node, a.book, a.ledger, a.asker
-	l.granted, l.bytes = a.now, a.book.content.bytesOf(l.runs)
+	l.granted, l.moved, l.bytes = a.now, a.now, a.book.content.bytesOf(l.runs)
 	a.asker.leases++
 	a.asker.last, a.asker.refused = l.bytes, time.Time{}
 	p.leases[l.id] = l
@@ -32,7 +32,7 @@ func (p *Planner) grant(a *ask, l *lease) {
 		l.ledger.take(l.runs)
 	}
 	if l.account != nil {
-		l.account.reserve(l.bytes)
+		l.account.reserve(l.charge())
 	}
 	if l.origin != nil {
 		l.origin.leases++
@@ -53,7 +53,7 @@ func (p *Planner) grant(a *ask, l *lease) {
 func (p *Planner) end(now time.Time, l *lease, told bool) {
 	if !told {
 		p.look(now, l.book, l.ledger)
-		l.used = max(l.used, l.heldBytes())
+		l.use(l.heldBytes())
 	}
 	delete(p.leases, l.id)
 	delete(p.byNode[l.node], l)
@@ -63,7 +63,7 @@ func (p *Planner) end(now time.Time, l *lease, told bool) {
 	l.asker.leases--
 	l.asker.measure(l.used, now.Sub(l.granted))
 	if l.account != nil {
-		l.account.settle(l.bytes, l.used)
+		l.account.settle(l.charge(), l.used)
 	}
 	if l.origin != nil {
 		l.origin.leases--

@@ -33,9 +33,7 @@ type ask struct {
 // choose makes a lease by the order in the package's documentation. It is nil
 // where there is none for now, and why says what came nearest to one.
 func (p *Planner) choose(a *ask) (l *lease, why api.Refusal) {
-	if a.usable(api.NodeGateway) {
-		p.findServers(a)
-	}
+	p.findServers(a)
 	for s := range p.steps(a) {
 		if s.gateways != nil {
 			if l := p.fromGateways(a, s.wish, s.gateways); l != nil {
@@ -127,10 +125,6 @@ func (p *Planner) lacking(a *ask) wish {
 	}
 	from := p.cfg.Rand.IntN(max(n, 1))
 	return wish{from: &from, left: n - a.own.Count(), sharers: 1, ok: func(i int) bool { return !a.own.Has(i) }}
-}
-
-func (a *ask) usable(k api.UpstreamKind) bool {
-	return len(a.r.Kinds) == 0 || slices.Contains(a.r.Kinds, k)
 }
 
 // excluded reports whether the asking node won't use an upstream for now.

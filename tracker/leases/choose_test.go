@@ -16,21 +16,15 @@ func TestChoice(t *testing.T) {
 	for name, tt := range map[string]struct {
 		nodes  func(*bed)
 		reason api.LeaseReason
-		kinds  []api.UpstreamKind
 		no     []string // excluded
 		want   string   // upstream, or reason of the refusal
 	}{
 		"nobody has it":        {want: seed},
-		"no web seeds wanted":  {kinds: []api.UpstreamKind{api.NodeGateway}, want: "no_upstream"},
 		"the web seed failed":  {no: []string{seed}, want: "no_upstream"},
 		"makes up for a swarm": {nodes: someone, reason: api.SlowPeers, want: seed},
 		"the carrier has it":   {nodes: someone, reason: api.CrossCarrier, want: "in_carrier"},
 		"a gateway nearby": {
 			nodes: func(b *bed) { b.node("g", "a", api.Holder, nil, withGateway(1e6)) }, want: "g",
-		},
-		"no gateways wanted": {
-			nodes: func(b *bed) { b.node("g", "a", api.Holder, nil, withGateway(1e6)) },
-			kinds: []api.UpstreamKind{api.WebSeed}, want: seed,
 		},
 		"the nearest, however small": {
 			nodes: func(b *bed) {
@@ -76,7 +70,6 @@ func TestChoice(t *testing.T) {
 		}
 		b.node("n", "a", api.Fetcher, nil, region("r"))
 		r := b.ask("n", without(tt.no...), func(r *api.LeaseRequest) {
-			r.Kinds = tt.kinds
 			if tt.reason != "" {
 				r.Reason = tt.reason
 			}

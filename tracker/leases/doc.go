@@ -30,8 +30,9 @@
 // leased from them is charged to an account for each task, content and carrier
 // before it is read: an allowance of copies, of which 15 % (at least two
 // pieces) make up for what was read and lost with its node. What a lease leaves
-// unused comes back when it is given back or expires; of one that expired in
-// silence, the pieces that were announced count as read. Without a task's word
+// unused comes back when it is given back or expires, and what it took beyond its
+// size is charged as well; of one that expired in silence, the pieces that were
+// announced count as read. Without a task's word
 // an account grows by a copy every 10 minutes, so that a content can be fetched
 // again another day. Origins' and carriers' rates are shared out in leases as
 // well. Accounts are not kept on disk. Other gateways are bounded by their nodes' uplinks, the nearest with

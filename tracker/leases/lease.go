@@ -28,25 +28,39 @@ type lease struct {
 
 	granted time.Time
 	ends    time.Time
-	renewed int64 // used when it was last renewed
-	over    bool  // it has ended; its pieces settle
-	place   int   // in endings
+	moved   time.Time // when what was used last grew, to shown
+	shown   int64
+	over    bool // it has ended; its pieces settle
+	place   int  // in endings
 }
 
-// use records how much has been read. A node that read pieces twice may have
-// read more than they have; what it says beyond that makes no sense.
-func (l *lease) use(n int64) { l.used = max(l.used, min(n, 2*l.bytes)) }
+// use records how much the upstream has sent. That may be more than the pieces
+// have, which is charged at once: some came twice, or in part. What a node says
+// beyond twice their size makes no sense.
+func (l *lease) use(n int64) {
+	before := l.charge()
+	l.used = max(l.used, min(n, 2*l.bytes))
+	if l.account != nil {
+		l.account.reserve(l.charge() - before)
+	}
+}
+
+// charge is what its account reserves for it.
+func (l *lease) charge() int64 { return max(l.bytes, l.used) }
 
 // longest is how long a lease may be renewed: others wait for its pieces.
 const longest = 5 * time.Minute
 
-// progress reports whether anything was read since the lease was last renewed,
-// fast enough to come to an end.
+// progress is asked at each renewal. It reports whether more was read than at
+// the one before, fast enough to come to an end; a request that is repeated
+// since its answer got lost may say the same again.
 func (l *lease) progress(now time.Time) bool {
+	if l.used > l.shown {
+		l.shown, l.moved = l.used, now
+	}
 	age := now.Sub(l.granted)
-	ok := l.used > l.renewed && float64(l.used)*longest.Seconds() >= float64(l.bytes)*age.Seconds()
-	l.renewed = l.used
-	return ok || age < leaseTTL/4
+	inTime := float64(l.used)*longest.Seconds() >= float64(l.bytes)*age.Seconds()
+	return now.Sub(l.moved) < leaseTTL/4 && (inTime || age < leaseTTL/4)
 }
 
 // heldBytes is the size of its pieces that the carrier is known to hold.

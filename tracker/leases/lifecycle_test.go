@@ -70,37 +70,82 @@ func TestAnnouncedPieces(t *testing.T) {
 	}
 }
 
+// TestRenewal: a lease goes on while its upstream sends, be it parts of pieces.
 func TestRenewal(t *testing.T) {
 	b := newBed(t, seed)
 	b.node("n", "a", api.Fetcher, nil)
 	l := b.lease("n")
 	used := int64(0)
-	for range 3 {
+	for _, more := range []int64{pieceLength / 3, pieceLength/2 + 1, l.Bytes / 2, l.Bytes} { // the last after what broke was begun anew
 		b.pass(leaseTTL - time.Second)
-		used += l.Bytes / 10
+		used += more
 		if again := b.lease("n", renew(l, used)); again.ID != l.ID || again.Expires != leaseTTL.Seconds() || again.Pieces[0] != l.Pieces[0] {
-			t.Fatalf("renewed: %+v", again)
+			t.Fatalf("renewed after %d bytes: %+v", used, again)
 		}
+	}
+	if again := b.lease("n", renew(l, used)); again.ID != l.ID { // the answer got lost
+		t.Fatalf("the same again: %+v", again)
 	}
 	b.pass(leaseTTL / 2)
 	if r := b.ask("n", renew(l, used)); r.Reason != api.NoProgress || b.Active() != 0 {
 		t.Errorf("without progress: %+v, %d leases", r, b.Active())
 	}
-	if r := b.ask("n", renew(l, used+1)); r.Reason != api.NoProgress {
+	if r := b.ask("n", renew(l, used+pieceLength)); r.Reason != api.NoProgress {
 		t.Errorf("a lease that is over: %+v", r)
 	}
 	// So slow that it would never end.
 	l = b.lease("n")
 	b.pass(leaseTTL - time.Second)
-	if r := b.ask("n", renew(l, 1)); r.Reason != api.NoProgress {
-		t.Errorf("at a byte in 9 s: %+v", r)
+	if r := b.ask("n", renew(l, l.Bytes/100)); r.Reason != api.NoProgress {
+		t.Errorf("at a hundredth in 9 s: %+v", r)
 	}
 	b.node("m", "a", api.Fetcher, nil)
 	l = b.lease("n")
-	if r := b.ask("m", renew(l, 1)); r.Reason != api.NoProgress || b.Active() != 1 {
+	if r := b.ask("m", renew(l, pieceLength)); r.Reason != api.NoProgress || b.Active() != 1 {
 		t.Errorf("another node's lease: %+v", r)
 	}
 }
+
+// TestCharged: B1, an account pays what the origin sent, however little of it
+// came to whole pieces, and before the lease ends what is beyond its size.
+func TestCharged(t *testing.T) {
+	for name, tt := range map[string]struct {
+		used func(size int64) int64
+		want func(size int64) int64
+	}{
+		"nothing":         {func(int64) int64 { return 0 }, func(int64) int64 { return 0 }},
+		"part of a piece": {func(int64) int64 { return 1000 }, func(int64) int64 { return 1000 }},
+		"all":             {func(n int64) int64 { return n }, func(n int64) int64 { return n }},
+		"some twice":      {func(n int64) int64 { return n + n/2 }, func(n int64) int64 { return n + n/2 }},
+		"beyond reason":   {func(n int64) int64 { return 1 << 62 }, func(n int64) int64 { return 2 * n }},
+	} {
+		for how, end := range map[string]func(*bed, *api.Lease, int64){
+			"given back": func(b *bed, l *api.Lease, used int64) { b.Return(b.now, l.ID, used) },
+			"done": func(b *bed, l *api.Lease, used int64) {
+				b.ask("n", done(l), without(seed), func(r *api.LeaseRequest) { r.Used = used })
+			},
+			"expired": func(b *bed, l *api.Lease, used int64) { b.ask("n", renew(l, used)); b.pass(leaseTTL) },
+		} {
+			b := newBed(t, seed)
+			b.node("n", "a", api.Fetcher, nil)
+			l := b.lease("n")
+			b.pass(time.Second)
+			used, want := tt.used(l.Bytes), tt.want(l.Bytes)
+			acc := b.books[c1].ledgers["a"].account("")
+			b.ask("n", renew(l, used))
+			if acc.reserved != max(l.Bytes, want) {
+				t.Errorf("%s: %d of %d bytes are reserved, want %d", name, acc.reserved, l.Bytes, max(l.Bytes, want))
+			}
+			end(b, l, used)
+			if acc.reserved != 0 || b.read[seed] != want || acc.spent > float64(want) || acc.spent < float64(want)-refill(leaseTTL+time.Second) {
+				t.Errorf("%s, %s: %d bytes read, account %+v, want %d", name, how, b.read[seed], acc, want)
+			}
+		}
+	}
+}
+
+// refill is by how much a default account grows in a time, in bytes.
+func refill(d time.Duration) float64 { return size * d.Seconds() / refillEvery.Seconds() }
 
 // TestSizes: leases grow with the rate that a node shows.
 func TestSizes(t *testing.T) {

@@ -73,19 +73,17 @@ func (p *Planner) fromOrigins(a *ask, w wish) (l *lease, why api.Refusal) {
 	return nil, why
 }
 
-// origins lists those that the node can use, the best first.
+// origins lists those that the node has not excluded, the best first.
 func (a *ask) origins() []*lease {
 	var list []*lease
-	if a.usable(api.WebSeed) {
-		for _, url := range a.book.seeds {
-			if !a.excluded(url) {
-				list = append(list, &lease{upstream: api.Upstream{Name: url, Kind: api.WebSeed, URLs: []string{url}}})
-			}
+	for _, url := range a.book.seeds {
+		if !a.excluded(url) {
+			list = append(list, &lease{upstream: api.Upstream{Name: url, Kind: api.WebSeed, URLs: []string{url}}})
 		}
-		slices.SortStableFunc(list, func(x, y *lease) int {
-			return cmp.Compare(a.book.origin(x.upstream.Name).leases, a.book.origin(y.upstream.Name).leases)
-		})
 	}
+	slices.SortStableFunc(list, func(x, y *lease) int {
+		return cmp.Compare(a.book.origin(x.upstream.Name).leases, a.book.origin(y.upstream.Name).leases)
+	})
 	for _, s := range a.servers {
 		if s.Role == api.Origin {
 			list = append(list, &lease{upstream: gateway(s), reserved: nominal(s.Info)})
