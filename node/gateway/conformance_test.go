@@ -45,7 +45,7 @@ func forKinds(t *testing.T, s storetest.Sample, test func(*testing.T, *fake, *Ga
 // Ranges and conditions as of RFC 9110 §13 and §14.
 func TestRangesAndConditions(t *testing.T) {
 	s := storetest.SampleFile(t, "film.mp4", fileSize)
-	tag := ETag(s.M, 0)
+	tag := etag(s.M, 0)
 	size := strconv.Itoa(fileSize)
 	whole := []span{{0, fileSize}}
 	for _, c := range []struct {

@@ -17,9 +17,10 @@ const (
 	// openTime is for a content's manifest to be found.
 	openTime = 20 * time.Second
 
-	// maxTorrents is how many .torrent files are made and sent at a time: one takes
-	// up to [shoal.MaxTorrentSize] of memory.
-	maxTorrents = 4
+	// maxTorrents is how many .torrent files are made and sent at a time, and to one
+	// client, which may be slow: one takes up to [shoal.MaxTorrentSize] of memory.
+	maxTorrents     = 8
+	maxTorrentsEach = 1
 
 	// immutable: what a content's ID names never changes.
 	immutable = "max-age=31536000, immutable"
@@ -90,7 +91,7 @@ func (g *Gateway) serveFile(a *answer, r *http.Request, c Content, path string) 
 	}
 	h := a.Header()
 	h.Set("Content-Type", typeOf(path))
-	h.Set("Etag", ETag(m, file))
+	h.Set("Etag", etag(m, file))
 	h.Set("Cache-Control", immutable)
 	h.Set("X-Content-Type-Options", "nosniff")
 	r = boundRanges(r, m.Files()[file].Length)
@@ -108,13 +109,12 @@ func (g *Gateway) serveFile(a *answer, r *http.Request, c Content, path string) 
 }
 
 func (g *Gateway) serveTorrent(a *answer, r *http.Request, m *shoal.Manifest) {
-	select {
-	case g.torrents <- struct{}{}:
-		defer func() { <-g.torrents }()
-	default:
+	leave, ok := g.torrents.enter(r.RemoteAddr)
+	if !ok {
 		a.err = fmt.Errorf("%w: enough .torrent files are being sent", shoal.ErrUnavailable)
 		return
 	}
+	defer leave()
 	h := a.Header()
 	h.Set("Content-Type", "application/x-bittorrent")
 	h.Set("Etag", strconv.Quote(m.ID().String()+"-torrent"))

@@ -8,7 +8,7 @@
 // for its pieces, which are fetched ahead of others, a few of those that follow
 // with them. What is served was verified. Ranges, several at once, and conditions
 // work as in RFC 9110, alike for what is here and what is not; a HEAD request waits
-// for no data. An ETag ([ETag]) is strong and names the bytes, so that every node's
+// for no data. An ETag is strong and names the bytes, so that every node's
 // is the same and a transfer can go on at another.
 //
 // A transfer that cannot be finished is broken off, so that no client takes a part

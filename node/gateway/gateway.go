@@ -13,10 +13,10 @@ import (
 	"github.com/shoal-cdn/shoal"
 )
 
-// Bounds on requests under way, where the operator gives no others.
+// Bounds on requests under way.
 const (
-	DefaultRequests          = 512
-	DefaultRequestsPerClient = 64
+	defaultRequests          = 512
+	defaultRequestsPerClient = 64
 )
 
 // Config is what a gateway works with.
@@ -27,15 +27,15 @@ type Config struct {
 	// 0 means no limit.
 	Egress shoal.Rate
 
-	// Requests bounds the requests under way, RequestsPerClient those of one client:
+	// requests bounds the requests under way, requestsPerClient those of one client:
 	// an IPv4 address or an IPv6 /64. Loopback addresses are no client but proxies,
 	// which speak for many, and only the first bound holds for them. Above a bound
 	// the answer is 503. 0 and less means the defaults.
-	Requests, RequestsPerClient int
+	requests, requestsPerClient int
 
-	// Served, unless nil, is told of payload bytes that were handed to the connection,
+	// served, unless nil, is told of payload bytes that were handed to the connection,
 	// soon after. It is called by the transfers, concurrently, and must not block.
-	Served func(id shoal.ContentID, bytes int64)
+	served func(id shoal.ContentID, bytes int64)
 
 	// Log takes what happens; nil discards it.
 	Log *slog.Logger
@@ -48,7 +48,7 @@ type Gateway struct {
 	served    func(shoal.ContentID, int64)
 	mounted   *http.ServeMux
 	admission *admission
-	torrents  chan struct{} // taken by those who make one; see serveTorrent
+	torrents  *admission // of those who take one; see serveTorrent
 	egress    pace
 	chunk     int // bytes that a transfer sends at a time
 	chunkTime func(n int) time.Duration
@@ -61,8 +61,8 @@ type Gateway struct {
 // New makes a gateway.
 func New(cfg Config) *Gateway {
 	g := &Gateway{
-		library: cfg.Library, log: cfg.Log, served: cfg.Served, mounted: http.NewServeMux(),
-		torrents:   make(chan struct{}, maxTorrents),
+		library: cfg.Library, log: cfg.Log, served: cfg.served, mounted: http.NewServeMux(),
+		torrents:   newAdmission(maxTorrents, maxTorrentsEach),
 		complaints: rate.Sometimes{First: 10, Interval: 10 * time.Second},
 		chunkTime:  chunkTime,
 		buffers:    sync.Pool{New: func() any { return new([chunkSize]byte) }},
@@ -70,13 +70,13 @@ func New(cfg Config) *Gateway {
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Requests <= 0 {
-		cfg.Requests = DefaultRequests
+	if cfg.requests <= 0 {
+		cfg.requests = defaultRequests
 	}
-	if cfg.RequestsPerClient <= 0 {
-		cfg.RequestsPerClient = DefaultRequestsPerClient
+	if cfg.requestsPerClient <= 0 {
+		cfg.requestsPerClient = defaultRequestsPerClient
 	}
-	g.admission = newAdmission(cfg.Requests, cfg.RequestsPerClient)
+	g.admission = newAdmission(cfg.requests, cfg.requestsPerClient)
 	g.egress, g.chunk = newPace(cfg.Egress)
 	g.mounted.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { notFound(w) })
 	return g

@@ -10,7 +10,7 @@ import (
 	"github.com/shoal-cdn/shoal"
 )
 
-// admission counts requests under way. It is safe for concurrent use.
+// admission counts requests under way, or connections. It is safe for concurrent use.
 type admission struct {
 	most, perClient int
 
@@ -43,6 +43,15 @@ func (a *admission) leave(client netip.Prefix) {
 	if a.clients[client]--; a.clients[client] == 0 {
 		delete(a.clients, client)
 	}
+}
+
+// crowded reports whether a quarter of what is admitted is there, in all or of
+// a client.
+func (a *admission) crowded(remote string) bool {
+	client, bounded := clientOf(remote)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.total > a.most/4 || bounded && a.clients[client] > a.perClient/4
 }
 
 func (a *admission) underWay() int {

@@ -19,7 +19,7 @@ func TestTooManyRequests(t *testing.T) {
 	s := storetest.SampleFile(t, "film.mp4", fileSize)
 	synctest.Test(t, func(t *testing.T) {
 		f := arriving(t, s)
-		g := New(Config{Library: f, Requests: 5, RequestsPerClient: 2})
+		g := New(Config{Library: f, requests: 5, requestsPerClient: 2})
 		var busy sync.WaitGroup
 		defer busy.Wait()
 		get := func(from string) int {
@@ -81,7 +81,7 @@ func TestEgress(t *testing.T) {
 		f := published(t, s)
 		var mu sync.Mutex
 		served := map[shoal.ContentID]int64{}
-		g := New(Config{Library: f, Egress: 256 << 10, Served: func(id shoal.ContentID, n int64) {
+		g := New(Config{Library: f, Egress: 256 << 10, served: func(id shoal.ContentID, n int64) {
 			mu.Lock()
 			defer mu.Unlock()
 			served[id] += n
@@ -239,4 +239,25 @@ func TestBody(t *testing.T) {
 			t.Errorf("open for %v, %v", time.Since(begin), err)
 		}
 	})
+}
+
+// One client cannot take all connections; a proxy on the same machine is none.
+func TestConnectionsOfOneClient(t *testing.T) {
+	l := newConnLimit()
+	for i := range maxConnsEach {
+		if _, ok := l.enter("192.0.2.1:1"); !ok {
+			t.Fatalf("refused number %d", i)
+		}
+	}
+	if _, ok := l.enter("192.0.2.1:2"); ok {
+		t.Error("one too many of a client")
+	}
+	if !l.crowded("192.0.2.1:2") || l.crowded("192.0.2.2:1") {
+		t.Error("crowded: not the client that is")
+	}
+	for range 2 * maxConnsEach {
+		if _, ok := l.enter("127.0.0.1:1"); !ok {
+			t.Fatal("refused a proxy")
+		}
+	}
 }

@@ -52,7 +52,7 @@ func (s *Server) listenSecure(ctx context.Context, addr string) error {
 		if s.secure, err = s.listen(ctx, addr); err != nil {
 			return err
 		}
-		s.quic, err = listenQUIC(ctx, s.secure.Addr().String(), s.cfg.Certificates, &s.conns)
+		s.quic, err = listenQUIC(ctx, s.secure.Addr().String(), s.cfg.Certificates, s.conns)
 		if err == nil {
 			break
 		}
@@ -88,13 +88,13 @@ func listenQUIC(ctx context.Context, addr string, certs []tls.Certificate, conns
 	tr := &quic.Transport{
 		Conn: socket,
 		// With many connections, make sure that a client has the address it claims.
-		VerifySourceAddress: func(net.Addr) bool { return conns.open.Load() > conns.most/4 },
-		ConnContext: func(ctx context.Context, _ *quic.ClientInfo) (context.Context, error) {
-			if conns.open.Add(1) > conns.most {
-				conns.open.Add(-1)
+		VerifySourceAddress: func(a net.Addr) bool { return conns.crowded(a.String()) },
+		ConnContext: func(ctx context.Context, client *quic.ClientInfo) (context.Context, error) {
+			leave, ok := conns.enter(client.RemoteAddr.String())
+			if !ok {
 				return nil, errBusy
 			}
-			context.AfterFunc(ctx, func() { conns.open.Add(-1) })
+			context.AfterFunc(ctx, leave)
 			return ctx, nil
 		},
 	}

@@ -104,9 +104,9 @@ func TestNginxProxy(t *testing.T) {
 			{[]string{"Range", "bytes=-100"}, 206, []span{{fileSize - 100, fileSize}}},
 			{[]string{"Range", "bytes=0-9,50000-50009"}, 206, []span{{0, 10}, {50000, 50010}}},
 			{[]string{"Range", "bytes=999999-"}, 416, nil},
-			{[]string{"Range", "bytes=0-9", "If-Range", ETag(f.M, 0)}, 206, []span{{0, 10}}},
+			{[]string{"Range", "bytes=0-9", "If-Range", etag(f.M, 0)}, 206, []span{{0, 10}}},
 			{[]string{"Range", "bytes=0-9", "If-Range", `"x"`}, 200, []span{{0, fileSize}}},
-			{[]string{"If-None-Match", ETag(f.M, 0)}, 304, nil},
+			{[]string{"If-None-Match", etag(f.M, 0)}, 304, nil},
 			{[]string{"If-Match", `"x"`}, 412, nil},
 		} {
 			resp, body, err := fetch(t.Context(), c, url, r.header...)
@@ -116,7 +116,7 @@ func TestNginxProxy(t *testing.T) {
 			}
 			got := response{Response: resp, body: body}
 			checkBody(t, got, want, r.want)
-			checkHeader(t, got, ETag(f.M, 0))
+			checkHeader(t, got, etag(f.M, 0))
 		}
 		if resp, err := c.Head(url); err != nil || resp.ContentLength != fileSize {
 			t.Errorf("HEAD: %v, %v", resp, err)

@@ -9,7 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/quic-go/quic-go"
@@ -26,6 +26,7 @@ const (
 	headerBytes  = 32 << 10
 	maxStreams   = 100 // requests at a time on one HTTP/2 or HTTP/3 connection
 	maxConns     = 4096
+	maxConnsEach = 256 // of one client
 )
 
 // ServerConfig says where and how a handler is served.
@@ -60,7 +61,7 @@ type Server struct {
 	quic      *quicListener
 	grace     time.Duration // shutdownTime
 	refused   error         // why connections don't send by BBR
-	conns     connLimit
+	conns     *connLimit
 	stopped   context.Context // of requests over TCP: ends when time to stop has run out
 	cutShort  context.CancelFunc
 	advertise string // Alt-Svc
@@ -75,7 +76,7 @@ func Listen(ctx context.Context, cfg ServerConfig) (_ *Server, err error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, grace: shutdownTime, conns: connLimit{most: maxConns}}
+	s := &Server{cfg: cfg, grace: shutdownTime, conns: newConnLimit()}
 	s.stopped, s.cutShort = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -209,20 +210,28 @@ func (s *Server) release() {
 	}
 }
 
-// connLimit bounds the connections that are open, busy or not.
+// connLimit bounds the connections that are open, busy or not, in all and of
+// each client.
 type connLimit struct {
-	most int64
-	open atomic.Int64
+	*admission
+	admitted sync.Map // of the func() that takes it off, by net.Conn
 }
+
+func newConnLimit() *connLimit { return &connLimit{admission: newAdmission(maxConns, maxConnsEach)} }
 
 // track is an [http.Server]'s ConnState.
 func (l *connLimit) track(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
-		if l.open.Add(1) > l.most {
-			_ = c.Close() // the server finds out, and takes it off
+		leave, ok := l.enter(c.RemoteAddr().String())
+		if !ok {
+			_ = c.Close() // the server finds out
+			return
 		}
+		l.admitted.Store(c, leave)
 	case http.StateClosed, http.StateHijacked:
-		l.open.Add(-1)
+		if leave, ok := l.admitted.LoadAndDelete(c); ok {
+			leave.(func())()
+		}
 	}
 }

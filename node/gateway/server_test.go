@@ -139,7 +139,7 @@ func TestProtocols(t *testing.T) {
 				if err != nil || resp.StatusCode != 206 || !bytes.Contains(body, want[600000:600010]) {
 					t.Errorf("two ranges: %v, %d bytes, %v", resp, len(body), err)
 				}
-				if resp, body, err = fetch(t.Context(), c, base+f.url(0), "If-None-Match", ETag(f.M, 0)); err != nil || resp.StatusCode != 304 {
+				if resp, body, err = fetch(t.Context(), c, base+f.url(0), "If-None-Match", etag(f.M, 0)); err != nil || resp.StatusCode != 304 {
 					t.Errorf("unchanged: %v, %s, %v", resp, body, err)
 				}
 				if resp, body, err = fetch(t.Context(), c, base+prefix+"nothing"); err != nil || resp.StatusCode != 404 {
@@ -309,7 +309,7 @@ func TestConnectionLimit(t *testing.T) {
 	f := published(t, storetest.SampleFile(t, "film.mp4", fileSize))
 	g := startServer(t, New(Config{Library: f}))
 	url := "http://" + g.PlainAddr().String() + f.url(0)
-	g.conns.open.Add(maxConns - 1)
+	g.conns.total += maxConns - 1
 	one, two := &http.Transport{}, &http.Transport{}
 	if _, _, err := fetch(t.Context(), &http.Client{Transport: one}, url); err != nil {
 		t.Fatal(err)

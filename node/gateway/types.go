@@ -10,10 +10,10 @@ import (
 	"github.com/shoal-cdn/shoal"
 )
 
-// ETag is the strong entity tag of a file (an index) of a content: the content's
+// etag is the strong entity tag of a file (an index) of a content: the content's
 // ID, and in a folder a hash of the file's path besides. Two nodes never give one
 // tag to different bytes, nor two tags to one file.
-func ETag(m *shoal.Manifest, file int) string {
+func etag(m *shoal.Manifest, file int) string {
 	if !m.IsFolder() {
 		return `"` + m.ID().String() + `"`
 	}

@@ -82,9 +82,12 @@ type Library struct {
 	removedSent int64
 }
 
-// Why a unit's context ends.
+// ErrClosing is why nothing is begun any more: the library closes, and what is
+// under way goes on after the next start.
+var ErrClosing = errors.New("the node stops")
+
+// Why a unit's context ends, apart from ErrClosing.
 var (
-	errClosing = errors.New("the node stops")
 	errRemoved = errors.New("the content is removed")
 	errRenewed = errors.New("the content is seeded anew")
 )
@@ -135,10 +138,15 @@ func (l *Library) Restore() error {
 // add makes a unit, which the caller, who holds op, starts.
 func (l *Library) add(id shoal.ContentID, r record, wanted bool) *unit {
 	u := newUnit(l, id, r, wanted)
+	l.enter(u)
+	return u
+}
+
+// enter shows a unit to everybody. The caller holds op.
+func (l *Library) enter(u *unit) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.units[id] = u
-	return u
+	l.units[u.id] = u
 }
 
 // closeTime is for units to end by themselves.
@@ -147,7 +155,7 @@ const closeTime = 2 * time.Second
 // Close stops all units, keeping everything, and waits for them. One that is
 // hashing data on disk only ends with the store, which is closed for it.
 func (l *Library) Close() error {
-	l.stop(errClosing) // without op, whose holder may be waiting for a unit
+	l.stop(ErrClosing) // without op, whose holder may be waiting for a unit
 	hurry := time.AfterFunc(closeTime, func() {
 		if err := l.cfg.Store.Close(); err != nil {
 			l.cfg.Log.Warn("could not close the store", "err", err)
@@ -178,7 +186,7 @@ func (l *Library) Want(id shoal.ContentID, dest string, operator bool) (complete
 	l.op.Lock()
 	defer l.op.Unlock()
 	if l.ctx.Err() != nil {
-		return false, fmt.Errorf("fetch %s: %w: %w", id.Short(), shoal.ErrUnavailable, errClosing)
+		return false, fmt.Errorf("fetch %s: %w: %w", id.Short(), shoal.ErrUnavailable, ErrClosing)
 	}
 	u := l.find(id)
 	if u != nil && u.inTheWay(dest) {
@@ -209,6 +217,9 @@ func (l *Library) Want(id shoal.ContentID, dest string, operator bool) (complete
 func (l *Library) Drop(id shoal.ContentID) error {
 	l.op.Lock()
 	defer l.op.Unlock()
+	if l.ctx.Err() != nil {
+		return fmt.Errorf("drop %s: %w: %w", id.Short(), shoal.ErrUnavailable, ErrClosing)
+	}
 	u := l.find(id)
 	if u == nil || u.keep() {
 		return nil

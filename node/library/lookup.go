@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	lookUpTime = 20 * time.Second // for a tracker to answer
+	lookUpTime = 10 * time.Second // for a tracker to answer, in one try
 	maxLookUps = 16               // at a time: whoever asks for a content may be anybody
 )
 
@@ -31,10 +31,14 @@ func (l *Library) lookUp(ctx context.Context, id shoal.ContentID) (*shoal.Manife
 		select {
 		case l.lookUps.slots <- struct{}{}:
 			defer func() { <-l.lookUps.slots }()
-			return l.manifest(ctx, id)
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+		default: // waiting here would outlive those who ask
+			return nil, fmt.Errorf("%w: enough contents are being looked up", shoal.ErrUnavailable)
 		}
+		m, _, err := l.ask(ctx, id)
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return m, err
 	})
 	select {
 	case a := <-answer:

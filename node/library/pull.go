@@ -32,7 +32,7 @@ func (l *Library) pull(ctx context.Context, m *shoal.Manifest, begun bool) error
 	defer l.op.Unlock()
 	id := m.ID()
 	if l.ctx.Err() != nil {
-		return fmt.Errorf("fetch %s: %w: %w", id.Short(), shoal.ErrUnavailable, errClosing)
+		return fmt.Errorf("fetch %s: %w: %w", id.Short(), shoal.ErrUnavailable, ErrClosing)
 	}
 	u := l.find(id)
 	if u == nil && begun {
@@ -50,15 +50,16 @@ func (l *Library) pull(ctx context.Context, m *shoal.Manifest, begun bool) error
 		_, err := u.want("", false)
 		return err
 	}
-	r := record{Dest: id.String(), Pulled: true}
+	r := record{Dest: id.String(), Pulled: true, Size: m.Size()}
 	if !m.IsFolder() {
 		r.Dest = path.Join(id.String(), m.Name())
 	}
 	if err := l.records.Put(id.String(), r); err != nil {
 		return err
 	}
-	u = l.add(id, r, true)
+	u = newUnit(l, id, r, true)
 	u.manifest = m
+	l.enter(u)
 	u.start()
 	l.cfg.Changed()
 	l.cfg.Log.Info("fetching for a reader", "content", id, "name", m.Name())
@@ -83,11 +84,14 @@ func (l *Library) account(m *shoal.Manifest) Pull {
 func (u *unit) costs() (pulled, coming int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.manifest == nil || u.inPlace {
+	if u.inPlace {
 		return 0, 0
 	}
-	size := u.manifest.Size()
-	here := min(size, int64(u.held().Count)*int64(u.manifest.PieceLength()))
+	size, here := u.rec.Size, u.rec.Size // as if all were here, while nobody has looked
+	if u.manifest != nil {
+		size = u.manifest.Size()
+		here = min(size, int64(u.held().Count)*int64(u.manifest.PieceLength()))
+	}
 	if u.running && u.wanted {
 		coming = size - here
 	}
@@ -125,7 +129,7 @@ func (u *unit) inTheWay(dest string) bool {
 func (u *unit) adopt() {
 	u.mu.Lock()
 	pulled := u.rec.Pulled
-	u.rec.Pulled = false
+	u.rec.Pulled, u.rec.Size = false, 0
 	u.mu.Unlock()
 	if pulled {
 		u.save()

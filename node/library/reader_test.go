@@ -139,7 +139,7 @@ func TestReaderRefused(t *testing.T) {
 		}
 		w.trackers = fmt.Errorf("%w: nobody there", shoal.ErrUnavailable)
 		begun := time.Now()
-		if _, err := w.Read(t.Context(), shoal.ContentID{2}); !errors.Is(err, shoal.ErrUnavailable) || time.Since(begun) != lookUpTime {
+		if _, err := w.Read(t.Context(), shoal.ContentID{2}); !errors.Is(err, shoal.ErrUnavailable) || time.Since(begun) != 0 {
 			t.Errorf("no tracker: %v after %v", err, time.Since(begun))
 		}
 	})
@@ -246,5 +246,29 @@ func TestReaderOfSeed(t *testing.T) {
 			t.Error(err)
 		}
 		w.check(r, 1)
+	})
+}
+
+// Readers that come while another's pull begins find the manifest whole.
+func TestConcurrentPulls(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second) // no piece comes
+		defer cancel()
+		done := make(chan error, 8)
+		for range cap(done) {
+			go func() {
+				r, err := w.Read(ctx, w.manifest.ID())
+				if err == nil {
+					err = r.Wait(ctx, 0, 1)
+					r.Close()
+				}
+				done <- err
+			}()
+		}
+		for range cap(done) {
+			if err := <-done; !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+		}
 	})
 }

@@ -14,6 +14,7 @@ type record struct {
 	Dest   string       `json:"dest,omitempty"`   // as asked for; "": the content's name
 	Wanted bool         `json:"wanted,omitempty"` // an operator asked for it, and it is not complete
 	Pulled bool         `json:"pulled,omitempty"` // nobody asked for it but readers
+	Size   int64        `json:"size,omitempty"`   // bytes of a pulled content, for while its manifest is not known
 	Error  string       `json:"error,omitempty"`  // why the last attempt ended
 	Bytes  tapi.Bytes   `json:"bytes"`
 	Faults []tapi.Fault `json:"faults,omitempty"`

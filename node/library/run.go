@@ -172,6 +172,9 @@ func (u *unit) opened(m *shoal.Manifest, c store.Content) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.manifest, u.content, u.at, u.inPlace = m, c, at, inPlace
+	if u.rec.Pulled {
+		u.rec.Size = m.Size()
+	}
 }
 
 func (u *unit) joined(s Session, st swarm.Store) {
@@ -205,7 +208,7 @@ func (u *unit) finished(err error) (failure bool) {
 		u.session, u.pieces = nil, nil
 	}
 	u.running = false
-	failure = !errors.Is(err, errClosing) && !errors.Is(err, errRemoved) && !errors.Is(err, errRenewed) && !errors.Is(err, errIdle)
+	failure = !errors.Is(err, ErrClosing) && !errors.Is(err, errRemoved) && !errors.Is(err, errRenewed) && !errors.Is(err, errIdle)
 	switch {
 	case failure:
 		u.err, u.failed = err, time.Now()
@@ -225,24 +228,31 @@ func (u *unit) finished(err error) (failure bool) {
 // tracker answers; its other answers are final.
 func (l *Library) manifest(ctx context.Context, id shoal.ContentID) (*shoal.Manifest, error) {
 	try := func() (*shoal.Manifest, error) {
-		b, err := l.cfg.Torrents.Torrent(ctx, id)
-		if err != nil {
-			if errors.Is(err, shoal.ErrNotFound) || errors.Is(err, shoal.ErrInvalid) {
-				return nil, backoff.Permanent(err)
-			}
-			return nil, err
+		m, final, err := l.ask(ctx, id)
+		if final && err != nil {
+			return nil, backoff.Permanent(err)
 		}
-		m, err := shoal.DecodeManifest(b)
-		if err == nil && m.ID() != id {
-			err = fmt.Errorf("%w: the tracker answered with content %s", shoal.ErrCorrupt, m.ID().Short())
-		}
-		if err != nil {
-			return nil, backoff.Permanent(fmt.Errorf("manifest of %s: %w", id.Short(), err))
-		}
-		return m, nil
+		return m, err
 	}
 	pace := &backoff.ExponentialBackOff{
 		InitialInterval: 250 * time.Millisecond, MaxInterval: 5 * time.Second, Multiplier: 2, RandomizationFactor: 0.5,
 	}
 	return backoff.Retry(ctx, try, backoff.WithBackOff(pace), backoff.WithMaxElapsedTime(0))
+}
+
+// ask is one try to get a content's manifest; final says that another would
+// bring nothing else.
+func (l *Library) ask(ctx context.Context, id shoal.ContentID) (m *shoal.Manifest, final bool, err error) {
+	b, err := l.cfg.Torrents.Torrent(ctx, id)
+	if err != nil {
+		return nil, errors.Is(err, shoal.ErrNotFound) || errors.Is(err, shoal.ErrInvalid), err
+	}
+	m, err = shoal.DecodeManifest(b)
+	if err == nil && m.ID() != id {
+		err = fmt.Errorf("%w: the tracker answered with content %s", shoal.ErrCorrupt, m.ID().Short())
+	}
+	if err != nil {
+		return nil, true, fmt.Errorf("manifest of %s: %w", id.Short(), err)
+	}
+	return m, true, nil
 }

@@ -72,7 +72,7 @@ func (l *Library) place(ctx context.Context, m *shoal.Manifest, path string) err
 	l.op.Lock()
 	defer l.op.Unlock()
 	if l.ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", shoal.ErrUnavailable, errClosing)
+		return fmt.Errorf("%w: %w", shoal.ErrUnavailable, ErrClosing)
 	}
 	u := l.find(m.ID())
 	if u != nil {

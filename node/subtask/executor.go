@@ -1,6 +1,7 @@
 package subtask
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -32,6 +33,11 @@ type Executor struct {
 
 	mu    sync.Mutex
 	tasks map[string]*task
+	queue []func() // what the orders ask of the contents, in their order
+
+	more    chan struct{} // capacity 1: the queue has something
+	stop    chan struct{} // closed by Close
+	stopped chan struct{} // closed when work has returned
 }
 
 // Open reads the sub-tasks in the folder dir. Until [Executor.Resume] none of
@@ -41,7 +47,10 @@ func Open(dir string, contents Contents, changed func(), log *slog.Logger) (*Exe
 	if err != nil {
 		return nil, err
 	}
-	e := &Executor{contents: contents, journal: j, log: log, changed: changed, tasks: make(map[string]*task)}
+	e := &Executor{
+		contents: contents, journal: j, log: log, changed: changed, tasks: make(map[string]*task),
+		more: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
 	saved, err := j.Load()
 	if err != nil {
 		return nil, err
@@ -51,17 +60,68 @@ func Open(dir string, contents Contents, changed func(), log *slog.Logger) (*Exe
 			e.tasks[id] = &t
 		}
 	}
+	go e.work()
 	return e, nil
 }
 
-// Close gives up the journal; the contents must have settled.
-func (e *Executor) Close() error { return e.journal.Close() }
+// Close stops the work on orders, which goes on after the next start, and gives
+// up the journal. The contents must have settled, and refuse with
+// [library.ErrClosing]. It is called once.
+func (e *Executor) Close() error {
+	close(e.stop)
+	<-e.stopped
+	return e.journal.Close()
+}
 
-// Resume goes on with what was not finished when the node stopped.
+// Resume goes on with what was not finished when the node stopped. It does not
+// wait for the contents.
 func (e *Executor) Resume() {
 	for _, o := range e.unfinished() {
-		e.begin(o)
+		e.enqueue(func() { e.begin(o) })
 	}
+}
+
+// enqueue has the work done after what is queued. What is queued is bounded by
+// what the tracker orders; it is on disk already.
+func (e *Executor) enqueue(work func()) {
+	e.mu.Lock()
+	e.queue = append(e.queue, work)
+	e.mu.Unlock()
+	select {
+	case e.more <- struct{}{}:
+	default:
+	}
+}
+
+// work is the goroutine that orders the contents about, which may take long:
+// announcements must not wait for it.
+func (e *Executor) work() {
+	defer close(e.stopped)
+	for {
+		select {
+		case <-e.stop:
+			return
+		case <-e.more:
+		}
+		for next := e.next(); next != nil; next = e.next() {
+			next()
+		}
+	}
+}
+
+// next takes work off the queue; nil where there is none, or Close was called.
+func (e *Executor) next() (work func()) {
+	select {
+	case <-e.stop:
+		return nil
+	default:
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.queue) > 0 {
+		work, e.queue = e.queue[0], e.queue[1:]
+	}
+	return work
 }
 
 func (e *Executor) unfinished() (orders []api.SubTaskOrder) {
@@ -75,7 +135,8 @@ func (e *Executor) unfinished() (orders []api.SubTaskOrder) {
 	return orders
 }
 
-// Accept takes orders in. When it returns they are on disk. Orders that are
+// Accept takes orders in. When it returns they are on disk; it does not wait for
+// the contents. Orders that are
 // known already are ignored, but for cancellations.
 func (e *Executor) Accept(orders []api.SubTaskOrder) {
 	for _, o := range orders {
@@ -86,7 +147,7 @@ func (e *Executor) Accept(orders []api.SubTaskOrder) {
 		if o.Cancel {
 			e.cancel(o)
 		} else if e.register(o) {
-			e.begin(o)
+			e.enqueue(func() { e.begin(o) })
 		}
 	}
 }
@@ -123,8 +184,15 @@ func (e *Executor) newTask(o api.SubTaskOrder) *task {
 // begin has the content fetched. It is called without mu: the library takes
 // its own locks, and waits for units that may be about to call Settle.
 func (e *Executor) begin(o api.SubTaskOrder) {
+	e.mu.Lock()
+	t := e.tasks[o.Task]
+	over := t == nil || t.final() // cancelled meanwhile
+	e.mu.Unlock()
+	if over {
+		return
+	}
 	complete, err := e.contents.Want(o.Content, o.Dest, false)
-	if !complete && err == nil {
+	if !complete && err == nil || errors.Is(err, library.ErrClosing) {
 		return
 	}
 	e.mu.Lock()
@@ -176,17 +244,19 @@ func (e *Executor) cancel(o api.SubTaskOrder) {
 	t.end(e.contents.Tally(id), time.Now(), api.Cancelled, "")
 	e.save(t)
 	e.log.Info("task cancelled", "task", o.Task, "content", id)
-	wanted := false
-	for _, other := range e.tasks {
-		wanted = wanted || other.Order.Content == id && !other.final()
-	}
 	e.mu.Unlock()
+	if known {
+		e.enqueue(func() { e.drop(o.Task, id) })
+	}
+}
 
-	if !known || wanted {
+// drop ends the fetch of a cancelled task, unless another wants the content by now.
+func (e *Executor) drop(task string, id shoal.ContentID) {
+	if e.For(id) != "" {
 		return
 	}
 	if err := e.contents.Drop(id); err != nil {
-		e.log.Warn("could not remove what a cancelled task left", "task", o.Task, "content", id, "err", err)
+		e.log.Warn("could not remove what a cancelled task left", "task", task, "content", id, "err", err)
 	}
 }
 

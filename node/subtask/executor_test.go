@@ -63,6 +63,19 @@ func open(t *testing.T, dir string, c Contents) *Executor {
 	return e
 }
 
+// idle waits until all orders have been passed on.
+func idle(e *Executor) *Executor {
+	done := make(chan struct{})
+	e.enqueue(func() { close(done) })
+	<-done
+	return e
+}
+
+func accept(e *Executor, orders ...api.SubTaskOrder) *Executor {
+	e.Accept(orders)
+	return idle(e)
+}
+
 var content = shoal.ContentID{1}
 
 func order(task string) api.SubTaskOrder {
@@ -89,13 +102,14 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "tasks")
 	c := &fakeContents{}
 	c.count(500) // from before the order
-	open(t, dir, c).Accept([]api.SubTaskOrder{order("t")})
+	accept(open(t, dir, c), order("t"))
 
 	e := open(t, dir, c) // killed after accepting
 	if len(c.wanted) != 1 {
 		t.Fatalf("worked on before Resume: %v", c.wanted)
 	}
 	e.Resume()
+	idle(e)
 	if r := only(t, e); r.State != api.Running || len(c.wanted) != 2 || c.wanted[1] != "d" {
 		t.Fatalf("resumed: %+v, wanted %v", r, c.wanted)
 	}
@@ -108,6 +122,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	c.count(0) // the content may be gone by now: the report stays what it was
 	e = open(t, dir, c)
 	e.Resume()
+	idle(e)
 	if r := only(t, e); r.State != api.Succeeded || r.Bytes.Origin != 300 || r.Pieces != 8 || len(c.wanted) != 2 {
 		t.Fatalf("after the end: %+v, wanted %v", r, c.wanted)
 	}
@@ -133,14 +148,14 @@ func TestOutcomes(t *testing.T) {
 		{"fails", &fakeContents{}, func(e *Executor) { e.Settle(content, syscall.EIO) }, api.Failed, "input/output error", 0},
 		{"another content ends", &fakeContents{}, func(e *Executor) { e.Settle(shoal.ContentID{2}, nil) }, api.Running, "", 0},
 		{"ends twice", &fakeContents{}, func(e *Executor) { e.Settle(content, nil); e.Settle(content, syscall.EIO) }, api.Succeeded, "", 0},
-		{"cancelled", &fakeContents{}, func(e *Executor) { e.Accept([]api.SubTaskOrder{cancelOf("t"), cancelOf("t")}) }, api.Cancelled, "", 1},
-		{"cancelled too late", &fakeContents{complete: true}, func(e *Executor) { e.Accept([]api.SubTaskOrder{cancelOf("t")}) }, api.Succeeded, "", 0},
-		{"ordered again", &fakeContents{}, func(e *Executor) { e.Accept([]api.SubTaskOrder{order("t")}) }, api.Running, "", 0},
+		{"cancelled", &fakeContents{}, func(e *Executor) { accept(e, cancelOf("t"), cancelOf("t")) }, api.Cancelled, "", 1},
+		{"cancelled too late", &fakeContents{complete: true}, func(e *Executor) { accept(e, cancelOf("t")) }, api.Succeeded, "", 0},
+		{"ordered again", &fakeContents{}, func(e *Executor) { accept(e, order("t")) }, api.Running, "", 0},
 		{"running is not delivered", &fakeContents{}, func(e *Executor) { e.Delivered([]string{"t"}) }, api.Running, "", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := open(t, t.TempDir(), c.contents)
-			e.Accept([]api.SubTaskOrder{order("t")})
+			accept(e, order("t"))
 			c.do(e)
 			if r := only(t, e); r.State != c.state || r.Error != c.reason || c.contents.dropped != c.dropped || len(c.contents.wanted) != 1 {
 				t.Errorf("report %+v, dropped %d, wanted %v", r, c.contents.dropped, c.contents.wanted)
@@ -154,7 +169,7 @@ func TestOutcomes(t *testing.T) {
 func TestCancelUnknown(t *testing.T) {
 	c := &fakeContents{}
 	e := open(t, t.TempDir(), c)
-	e.Accept([]api.SubTaskOrder{cancelOf("t")})
+	accept(e, cancelOf("t"))
 	if r := only(t, e); r.State != api.Cancelled || len(c.wanted)+c.dropped != 0 {
 		t.Errorf("%+v, wanted %v, dropped %d", r, c.wanted, c.dropped)
 	}
@@ -164,11 +179,11 @@ func TestCancelUnknown(t *testing.T) {
 func TestCancelOneOfTwo(t *testing.T) {
 	c := &fakeContents{}
 	e := open(t, t.TempDir(), c)
-	e.Accept([]api.SubTaskOrder{order("a"), order("b"), cancelOf("a")})
+	accept(e, order("a"), order("b"), cancelOf("a"))
 	if c.dropped != 0 {
 		t.Fatal("dropped while a task wants it")
 	}
-	e.Accept([]api.SubTaskOrder{cancelOf("b")})
+	accept(e, cancelOf("b"))
 	if c.dropped != 1 {
 		t.Errorf("dropped %d times", c.dropped)
 	}
@@ -178,11 +193,11 @@ func TestCancelOneOfTwo(t *testing.T) {
 func TestHostileTaskIDs(t *testing.T) {
 	dir := t.TempDir()
 	e := open(t, filepath.Join(dir, "tasks"), &fakeContents{})
-	e.Accept([]api.SubTaskOrder{order("../x"), order(""), order("a/b"), order("a\x00")})
+	accept(e, order("../x"), order(""), order("a/b"), order("a\x00"))
 	if rs := e.Reports(); len(rs) != 0 {
 		t.Errorf("reports: %+v", rs)
 	}
-	e.Accept([]api.SubTaskOrder{order("a.json"), order("ok")})
+	accept(e, order("a.json"), order("ok"))
 	ids := []string{}
 	for _, r := range open(t, filepath.Join(dir, "tasks"), &fakeContents{}).Reports() {
 		ids = append(ids, r.Task)

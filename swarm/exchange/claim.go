@@ -7,16 +7,31 @@ import "time"
 const unknownUpstream = time.Second
 
 // claims are the pieces that somebody outside of the swarm fetches. To the
-// picker they are requested, so no peer is asked for them, and nobody's silence
-// ends them: who claims pieces sees to it that they come, or releases them.
+// picker they are requested, so no peer is asked for them until they are overdue
+// and a peer would be much sooner (raceClaim). Who claims pieces sees to it that
+// they come, or releases them.
 type claims struct {
 	pieces map[int]claim // by number
 	took   ewma          // seconds from a claim to its first piece
 }
 
+// claim is one piece of a run, which its pieces share.
 type claim struct {
-	at   time.Time
+	run  *run
 	head bool // the first of its run, which waits for no other
+}
+
+// run is what was claimed at once, and comes piece after piece.
+type run struct {
+	at        time.Time
+	delivered int // pieces that came
+}
+
+// overdue reports whether the next piece of a run has taken twice as long as
+// it should: claims at their usual speed are not raced. No later piece takes
+// longer than the first, which waits for an answer too.
+func (c *claims) overdue(r *run, now time.Time) bool {
+	return now.Sub(r.at) > 2*c.expected()*time.Duration(r.delivered+1)
 }
 
 func newClaims() claims { return claims{pieces: make(map[int]claim)} }
@@ -31,9 +46,10 @@ func (c *claims) expected() time.Duration {
 
 func (e ClaimAsked) apply(s *State, now time.Time) {
 	first, count := s.chooseClaim(e, now)
+	r := &run{at: now}
 	for i := range count {
 		s.pick.Requested(first + i)
-		s.claims.pieces[first+i] = claim{at: now, head: i == 0}
+		s.claims.pieces[first+i] = claim{run: r, head: i == 0}
 		for _, p := range s.peers {
 			if p.has.Has(first + i) {
 				s.decline(p, first+i)
@@ -102,8 +118,9 @@ func (e PieceDelivered) apply(s *State, now time.Time) {
 	}
 	if c, ok := s.claims.pieces[e.Piece]; ok {
 		delete(s.claims.pieces, e.Piece)
+		c.run.delivered++
 		if c.head {
-			s.claims.took.add(now.Sub(c.at).Seconds(), 0.2)
+			s.claims.took.add(now.Sub(c.run.at).Seconds(), 0.2)
 		}
 	} else {
 		s.withdraw(e.Piece, now)

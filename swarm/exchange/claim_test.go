@@ -248,3 +248,84 @@ func TestSurvey(t *testing.T) {
 	}
 	check("complete", Survey{})
 }
+
+// A peer with a known rate takes an overdue claim over, never one at its usual
+// speed, and what the claimer delivers late still counts.
+func TestOverdueClaimIsRaced(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		took      time.Duration // from the earlier claim to its piece
+		age       time.Duration
+		delivered int // pieces of the run that came
+		urgent    bool
+		raced     bool
+	}{
+		{"at its usual speed", time.Second, 1900 * time.Millisecond, 0, false, false},
+		{"overdue", time.Second, 2100 * time.Millisecond, 0, false, true},
+		{"overdue, and read", time.Second, 2100 * time.Millisecond, 0, true, true},
+		{"read, at its usual speed", time.Second, 1900 * time.Millisecond, 0, true, false},
+		{"the second of a run", time.Second, 3900 * time.Millisecond, 1, false, false},
+		{"the second of a run, overdue", time.Second, 4100 * time.Millisecond, 1, false, true},
+		{"the peer is no sooner", time.Millisecond, 100 * time.Millisecond, 0, false, false},
+		{"the peer is sooner", time.Millisecond, time.Second, 0, false, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newScript(t, 4, piece)
+			if got := s.claim(piece, subset(4, 0)); got != (Claimed{0, 1}) {
+				t.Fatalf("claimed %+v", got)
+			}
+			s.now = s.now.Add(c.took)
+			s.on(PieceDelivered{0})
+			s.on(PieceStored{0})
+			s.join([]int{1}, "a") // shows its rate
+			s.now = s.now.Add(100 * time.Millisecond)
+			s.on(BlockReceived{"a", 1, 0, piece})
+			s.on(PieceStored{1})
+			if got := s.claim(2*piece, nil); got != (Claimed{2, 2}) {
+				t.Fatalf("claimed %+v", got)
+			}
+			s.on(HaveReceived{"a", 2})
+			s.on(HaveReceived{"a", 3})
+			for i := range c.delivered {
+				s.now, c.age = s.now.Add(c.took), c.age-c.took
+				s.on(PieceDelivered{2 + i})
+			}
+			if c.urgent {
+				s.on(PiecesWanted{1, 3, 1})
+			}
+			s.now = s.now.Add(c.age)
+			asked := of[SendRequest](s.on(Tick{}))
+			if (len(asked) > 0) != c.raced {
+				t.Fatalf("asked for %+v", asked)
+			}
+			if !c.raced {
+				return
+			}
+			if c.urgent && asked[0].Piece != 3 {
+				t.Errorf("asked for %d first, a reader waits for 3", asked[0].Piece)
+			}
+			late := asked[0].Piece
+			s.want(PieceDelivered{late}, SendCancel{"a", late, piece}, StorePiece{late})
+		})
+	}
+}
+
+// An upstream that claims a tenth and stalls does not decide when a content is
+// complete.
+func TestStalledClaim(t *testing.T) {
+	const pieces, length = 100, 256 << 10
+	took := func(claims bool) float64 {
+		net := newNetwork(t, pieces, length, 5*time.Millisecond, 3)
+		net.add("seed", true, false, 20*mbit, 20*mbit)
+		n := net.add("leecher", false, false, 20*mbit, 20*mbit)
+		if claims {
+			net.after(0, func() { net.handle(n, ClaimAsked{Max: pieces / 10 * length}) })
+		}
+		net.run(time.Hour)
+		return net.elapsed()
+	}
+	alone, raced := took(false), took(true)
+	if raced > 1.1*alone+1 {
+		t.Errorf("took %.1f s with a stalled claim, %.1f s without", raced, alone)
+	}
+}

@@ -3,25 +3,55 @@ package exchange
 import "time"
 
 // steal finds a request that waits at another peer and would be answered much
-// sooner by p, which has nothing else to be asked for. It takes the request
-// back there and returns its piece. A request whose data has begun to arrive
+// sooner by p, which has nothing else to be asked for, or else a claim. It takes
+// the request back there and returns its piece. A request whose data has begun to arrive
 // stays where it is, as what came would be wasted, unless the rest would take
 // far longer: nobody may dribble a piece out for ever.
 func (s *State) steal(p *peer, now time.Time) (piece int, ok bool) {
+	return s.stealOf(p, p.has.Has, now)
+}
+
+// stealOf is steal for some of the pieces, requested or claimed.
+func (s *State) stealOf(p *peer, wanted func(piece int) bool, now time.Time) (piece int, ok bool) {
+	if !p.source.path.rate.known {
+		return 0, false
+	}
+	victim, i, wait := s.longestWait(p, wanted, now)
+	if victim != nil {
+		if r := victim.source.requests[i]; wait >= p.muchLater(r.size) {
+			s.cancel(victim, i, now)
+			return r.piece, true
+		}
+	}
+	return s.raceClaim(p, wanted, now)
+}
+
+// muchLater is how long a piece must wait elsewhere for p to be worth asking:
+// twice the time that p needs for it after all that it was asked for.
+func (p *peer) muchLater(size int) time.Duration {
 	src := &p.source
-	if !src.path.rate.known {
-		return 0, false
+	return 2*(src.eta(src.outstanding+int64(size), 0)+src.path.minRTT) + stealMargin
+}
+
+// raceClaim ends the oldest claim of a wanted piece where it is overdue and p
+// would be much sooner. What the claimer delivers all the same counts, and
+// takes the request back.
+func (s *State) raceClaim(p *peer, wanted func(piece int) bool, now time.Time) (piece int, ok bool) {
+	var oldest time.Time
+	for i, c := range s.claims.pieces {
+		at := c.run.at
+		if ok && (at.After(oldest) || at.Equal(oldest) && i > piece) { // whatever the map's order
+			continue
+		}
+		if wanted(i) && s.claims.overdue(c.run, now) && now.Sub(at) > p.muchLater(s.cfg.PieceSize(i)) {
+			piece, oldest, ok = i, at, true
+		}
 	}
-	victim, i, wait := s.longestWait(p, p.has.Has, now)
-	if victim == nil {
-		return 0, false
+	if ok {
+		delete(s.claims.pieces, piece)
+		s.pick.Released(piece)
 	}
-	r := victim.source.requests[i]
-	if wait < 2*(src.eta(src.outstanding+int64(r.size), 0)+src.path.minRTT)+stealMargin {
-		return 0, false
-	}
-	s.cancel(victim, i, now)
-	return r.piece, true
+	return piece, ok
 }
 
 // longestWait finds the request for a wanted piece that would be answered

@@ -39,22 +39,8 @@ func (p *peer) deny(piece int) {
 	p.denied[piece] = true
 }
 
-// stealUrgent takes a request for a piece that a reader waits for back where
-// p would answer it much sooner.
+// stealUrgent takes a request or claim for a piece that a reader waits for back
+// where p would answer it much sooner.
 func (s *State) stealUrgent(p *peer, now time.Time) (piece int, ok bool) {
-	src := &p.source
-	if !src.path.rate.known {
-		return 0, false
-	}
-	wanted := func(piece int) bool { return s.pick.Urgent(piece) && p.canGive(piece) }
-	victim, i, wait := s.longestWait(p, wanted, now)
-	if victim == nil {
-		return 0, false
-	}
-	r := victim.source.requests[i]
-	if wait < 2*(src.eta(src.outstanding+int64(r.size), 0)+src.path.minRTT)+stealMargin {
-		return 0, false
-	}
-	s.cancel(victim, i, now)
-	return r.piece, true
+	return s.stealOf(p, func(piece int) bool { return s.pick.Urgent(piece) && p.canGive(piece) }, now)
 }

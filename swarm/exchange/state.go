@@ -92,7 +92,8 @@ func (s *State) Sent() int64 { return s.sent }
 // Busy reports whether time matters now: something is under way that a Tick may
 // have to move on. While it is false a Tick now and then is enough.
 func (s *State) Busy() bool {
-	if s.outstanding > 0 || len(s.verifying) > 0 || len(s.refused) > 0 || s.inject != nil && len(s.peers) > 0 {
+	if s.outstanding > 0 || len(s.verifying) > 0 || len(s.refused) > 0 || s.inject != nil && len(s.peers) > 0 ||
+		len(s.claims.pieces) > 0 && len(s.peers) > 0 {
 		return true
 	}
 	for _, p := range s.peers {

@@ -14,6 +14,11 @@ const (
 	// firstBytes sizes the lease of a node whose rate nobody knows yet.
 	firstBytes = 256 << 10
 	maxBytes   = 64 << 20
+	// together is what all who ask for a content have leased at least, each up to
+	// alone: a lease that lasts a few round trips shows no rate, and would stay
+	// as short as it is.
+	together = 8 << 20
+	alone    = 2 << 20
 	// growth bounds how much larger a node's lease is than the one before.
 	growth = 4
 	// share is the part of what is left that one lease may take, over the number
@@ -55,11 +60,12 @@ func (a *asker) measure(used int64, took time.Duration) {
 
 // size is how many bytes the node's next lease should have, before it is cut
 // to what is there. Down is its downlink and bound the rate at which it may
-// read; 0 where there is none.
-func (a *asker) size(down, bound shoal.Rate) int64 {
-	n := int64(firstBytes)
+// read; 0 where there is none. It is one of so many sharers.
+func (a *asker) size(down, bound shoal.Rate, sharers int) int64 {
+	least := max(min(together/int64(sharers), alone), firstBytes)
+	n := least
 	if a.rate > 0 {
-		n = min(int64(a.rate*leaseTime.Seconds()), growth*max(a.last, firstBytes))
+		n = max(least, min(int64(a.rate*leaseTime.Seconds()), growth*max(a.last, firstBytes)))
 	}
 	for _, r := range []shoal.Rate{down, bound} {
 		if r > 0 {

@@ -120,7 +120,7 @@ func TestGatewayCapacity(t *testing.T) {
 func TestNothingTwice(t *testing.T) {
 	b := newBed(t, seed)
 	b.node("g", "a", api.Fetcher, setOf([]api.Run{{First: 40, Count: 16}}), withGateway(1e9))
-	b.node("n", "a", api.Fetcher, nil)
+	b.node("n", "a", api.Fetcher, nil, thin)
 	b.ask("n", reason(api.CrossCarrier), without(seed))
 	b.books[c1].ledgers["a"].take([]api.Run{{First: 0, Count: 40}, {First: 56, Count: numPieces - 56}}) // on their way to others
 	x, y := b.lease("n"), b.lease("n")

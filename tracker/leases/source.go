@@ -119,7 +119,7 @@ func (a *ask) sharers() int { return max(len(a.ledger.askers), a.ledger.fetchers
 // upstream gives a rate at most, 0 for no bound.
 func (a *ask) count(w wish, rate shoal.Rate) int {
 	c := a.book.content
-	bytes := a.asker.size(a.info.Down, rate)
+	bytes := a.asker.size(a.info.Down, rate, a.sharers())
 	if a.r.Need > 0 {
 		bytes = min(bytes, a.r.Need)
 	}
