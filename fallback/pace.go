@@ -11,7 +11,7 @@ import (
 const (
 	minRange  = 1 << 20
 	maxRange  = 4 << 20
-	rangeTime = time.Second
+	rangeTime = 2 * time.Second
 )
 
 // rangeSize is how much a connection should ask for that has got so many bytes

@@ -258,7 +258,7 @@ func TestFloor(t *testing.T) {
 }
 
 func TestRangeSize(t *testing.T) {
-	for rate, want := range map[float64]int64{0: minRange, 1e3: minRange, 2 << 20: 2 << 20, 1e9: maxRange} {
+	for rate, want := range map[float64]int64{0: minRange, 1e3: minRange, 1 << 20: 2 << 20, 1e9: maxRange} {
 		if got := rangeSize(rate); got != want {
 			t.Errorf("%g: %d, want %d", rate, got, want)
 		}

@@ -10,15 +10,15 @@ import (
 const (
 	// leaseTime is how long a lease should last at its node's rate: long
 	// against the way to the tracker, short against a distribution.
-	leaseTime = 2 * time.Second
+	leaseTime = 4 * time.Second
 	// firstBytes sizes the lease of a node whose rate nobody knows yet.
 	firstBytes = 256 << 10
 	maxBytes   = 64 << 20
 	// together is what all who ask for a content have leased at least, each up to
 	// alone: a lease that lasts a few round trips shows no rate, and would stay
 	// as short as it is.
-	together = 8 << 20
-	alone    = 2 << 20
+	together = 16 << 20
+	alone    = 4 << 20
 	// growth bounds how much larger a node's lease is than the one before.
 	growth = 4
 	// share is the part of what is left that one lease may take, over the number

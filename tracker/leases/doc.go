@@ -20,7 +20,7 @@
 // Pieces under 1 and 3 belong to one lease at a time, so that nodes fetch
 // different ones and spread them. When a lease ends, its pieces are kept back
 // for a few seconds, until their node has announced them; what nobody holds
-// then is leased again. A lease is sized to last about two seconds at the rate
+// then is leased again. A lease is sized to last about four seconds at the rate
 // that its node has shown, and never more than a part of what is left, so that
 // all who ask have something from the first second to the last.
 //

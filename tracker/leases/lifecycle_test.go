@@ -10,7 +10,7 @@ import (
 )
 
 // thin makes a node's leases short.
-func thin(n *api.NodeInfo) { n.Down = firstBytes / 2 }
+func thin(n *api.NodeInfo) { n.Down = shoal.Rate(firstBytes / leaseTime.Seconds()) }
 
 // TestEndings: what a lease leaves unread is leased again, by whatever way it ends.
 func TestEndings(t *testing.T) {
@@ -155,15 +155,15 @@ func TestSizes(t *testing.T) {
 	b := newBed(t, seed)
 	b.node("fast", "a", api.Fetcher, nil)
 	b.node("slow", "a", api.Fetcher, nil, func(n *api.NodeInfo) { n.Down = 40_000 })
-	if l := b.lease("slow"); l.Bytes != 2*pieceLength {
-		t.Errorf("2 s at 40 kB/s: %d bytes", l.Bytes)
+	if l := b.lease("slow"); l.Bytes != 4*pieceLength {
+		t.Errorf("4 s at 40 kB/s: %d bytes", l.Bytes)
 	}
 	l := b.lease("fast")
 	if l.Bytes != alone {
 		t.Errorf("the first: %d bytes", l.Bytes)
 	}
 	b.pass(100 * time.Millisecond)
-	if l = b.lease("fast", done(l)); l.Bytes != growth*alone {
+	if l = b.lease("fast", done(l)); l.Bytes <= growth/2*alone || l.Bytes > growth*alone {
 		t.Errorf("at %d bytes/s: %d bytes", 10*alone, l.Bytes)
 	}
 	b.lease("fast")
