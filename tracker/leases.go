@@ -2,6 +2,7 @@ package tracker
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"time"
 
@@ -26,7 +27,7 @@ func (t *Tracker) lease(ctx context.Context, now time.Time, r *api.LeaseRequest)
 		return api.LeaseReply{}, fmt.Errorf("lease: %w", err)
 	}
 	if t.free {
-		return leases.Unbounded(r, content), nil
+		return leases.Unbounded(r, content, rand.Text()), nil
 	}
 	var limits api.Limits
 	if r.Task != "" {

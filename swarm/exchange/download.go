@@ -23,6 +23,7 @@ type source struct {
 	path        path
 	active      time.Duration // on the waking clock: when it last showed that it is at our requests, or got its first
 	delivered   time.Duration // likewise: when it last sent something asked for, or got its first request
+	waited      time.Duration // how long it has been silent on requests that were taken back, in a row
 	silent      int           // timeouts in a row
 	snubbed     time.Time     // not asked before this time
 }
@@ -82,7 +83,7 @@ func (s *State) ask(p *peer, piece int, now time.Time) {
 	size := s.cfg.PieceSize(piece)
 	src := &p.source
 	if len(src.requests) == 0 {
-		src.active, src.delivered = s.waking.elapsed, s.waking.elapsed
+		src.active, src.delivered = s.waking.elapsed-src.waited, s.waking.elapsed
 	}
 	src.requests = append(src.requests, request{piece: piece, size: size, at: now})
 	src.outstanding += int64(size)
@@ -109,6 +110,10 @@ func (s *State) unask(p *peer, i int, now time.Time) request {
 // cancel takes request i of p back and frees its piece.
 func (s *State) cancel(p *peer, i int, now time.Time) {
 	r := s.unask(p, i, now)
+	if src := &p.source; len(src.requests) == 0 {
+		// Others being faster must not hide that it never answers.
+		src.waited = s.waking.elapsed - src.active
+	}
 	s.bytes.waste(p.class, r.received)
 	s.pick.Released(r.piece)
 	s.do(SendCancel{Peer: p.id, Piece: r.piece, Length: r.size})
@@ -154,7 +159,7 @@ func (e BlockReceived) apply(s *State, now time.Time) {
 	src.outstanding -= int64(e.Length)
 	s.outstanding -= int64(e.Length)
 	src.path.received(e.Length, now)
-	src.active, src.delivered, src.silent = s.waking.elapsed, s.waking.elapsed, 0
+	src.active, src.delivered, src.waited, src.silent = s.waking.elapsed, s.waking.elapsed, 0, 0
 	s.bytes.add(p.class, e.Length)
 	if r.received == r.size {
 		s.unask(p, i, now)

@@ -450,3 +450,21 @@ func TestDribblingSourceLosesItsPiece(t *testing.T) {
 	}
 	t.Errorf("not complete after ten minutes; the dribbler has sent %d bytes", received)
 }
+
+// A peer that never answers is found out although its requests are moved to
+// others before each has waited for long.
+func TestMutePeerIsNamedThoughOthersAreFaster(t *testing.T) {
+	s := newScript(t, 2, piece)
+	s.join([]int{0}, "mute")
+	var faults []ReportFault
+	for range 6 {
+		faults = append(faults, of[ReportFault](s.wait(time.Second))...)
+		if p := s.s.byID["mute"]; len(p.source.requests) > 0 {
+			s.s.cancel(p, 0, s.now) // as the endgame and claims do
+			s.s.request(p, s.now)
+		}
+	}
+	if len(faults) != 1 || faults[0] != (ReportFault{"mute", Stalled}) {
+		t.Errorf("faults %v", faults)
+	}
+}

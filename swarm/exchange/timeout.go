@@ -20,7 +20,7 @@ const (
 
 func (e QueuedReceived) apply(s *State, _ time.Time) {
 	if p := s.byID[e.Peer]; p != nil && s.waking.elapsed-p.source.delivered < maxQueued {
-		p.source.active = s.waking.elapsed
+		p.source.active, p.source.waited = s.waking.elapsed, 0
 	}
 }
 
@@ -71,6 +71,7 @@ func (s *State) expire(now time.Time) {
 		for len(src.requests) > 0 {
 			s.cancel(p, len(src.requests)-1, now)
 		}
+		src.waited = 0 // it is counted now
 		src.silent++
 		src.snubbed = now.Add(time.Second << src.silent)
 		if src.silent >= maxSilent {
