@@ -309,7 +309,9 @@ func TestConnectionLimit(t *testing.T) {
 	f := published(t, storetest.SampleFile(t, "film.mp4", fileSize))
 	g := startServer(t, New(Config{Library: f}))
 	url := "http://" + g.PlainAddr().String() + f.url(0)
+	g.conns.mu.Lock()
 	g.conns.total += maxConns - 1
+	g.conns.mu.Unlock()
 	one, two := &http.Transport{}, &http.Transport{}
 	if _, _, err := fetch(t.Context(), &http.Client{Transport: one}, url); err != nil {
 		t.Fatal(err)
