@@ -146,7 +146,10 @@ func (s *Supply) tick(ctx context.Context, now time.Time) error {
 		known: int(s.known.Load()), peers: st.Peers, useful: st.Useful, near: st.UsefulNear, lacking: st.Lacking,
 		swarm: st.Bytes.Origin + st.Bytes.Peers,
 	})
-	held := s.cfg.Held()
+	var held *shoal.PieceSet // a copy, which a swarm that is well off needs not
+	if need != "" || len(s.loans) > 0 {
+		held = s.cfg.Held()
+	}
 	s.settle(ctx, now, held)
 	s.heed(now, held)
 	s.cross(now, need)
