@@ -186,6 +186,7 @@ func TestSlowReaders(t *testing.T) {
 						got += n
 					}
 				}
+				synctest.Wait()
 				if complete := got >= 1<<20; complete != c.complete {
 					t.Errorf("%d bytes after %v: %v", got, time.Since(begin), err)
 				}
