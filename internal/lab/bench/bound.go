@@ -3,6 +3,7 @@
 package main
 
 import (
+	"math"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -27,6 +28,9 @@ func payload(r shoal.Rate) float64 { return float64(r) * wirePayload }
 // the origin's, which must have sent everything once. Those nodes help each
 // other too little or too much for the third term to bound a single one.
 //
+// Where there is a mesh it is also what all of its lines together bring into the carrier
+// that they bring the least into.
+//
 // Where a line is between the origin and the nodes it is the line's time for
 // one copy. Bounds are 0 where links have no limit.
 func (s scenario) bounds() []time.Duration {
@@ -50,9 +54,18 @@ func (s scenario) bounds() []time.Duration {
 		}
 	}
 	together = max(together, size/up, float64(s.watched())*size/all)
+	inflow := func(n node) float64 {
+		if s.mesh == nil || n.carrier == 0 {
+			return math.Inf(1)
+		}
+		return s.mesh.inflow(n.carrier)
+	}
+	for _, n := range s.nodes {
+		together = max(together, size/inflow(n))
+	}
 	for i, n := range s.nodes {
 		if s.staggered() {
-			b[i] = max(seconds(size/payload(n.down)), seconds(size/up)-n.arrive)
+			b[i] = max(seconds(size/payload(n.down)), seconds(size/up)-n.arrive, seconds(size/inflow(n)))
 		} else {
 			b[i] = seconds(together)
 		}

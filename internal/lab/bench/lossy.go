@@ -85,15 +85,16 @@ func (n *network) layLine(l line) (carriers, error) {
 	var errs [3]error
 	at.tracker, errs[0] = n.lab.AddCarrier("hub")
 	at.origin, errs[1] = n.lab.AddCarrier("near")
-	at.nodes, errs[2] = n.lab.AddCarrier("far")
-	if err := errors.Join(errs[:]...); err != nil {
+	far, err := n.lab.AddCarrier("far")
+	if err := errors.Join(errs[0], errs[1], err); err != nil {
 		return at, err
 	}
+	at.nodes = []*lab.Carrier{far}
 	delay := linkem.Config{Delay: l.Delay}
 	l.Seed = rand.Uint64() // with the same packets lost each time, runs would tell the same
 	_, errs[0] = n.lab.Connect(at.tracker, at.origin, linkem.Config{}, linkem.Config{})
-	_, errs[1] = n.lab.Connect(at.tracker, at.nodes, delay, delay)
-	n.line, errs[2] = n.lab.Connect(at.origin, at.nodes, l.Config, l.Config)
+	_, errs[1] = n.lab.Connect(at.tracker, far, delay, delay)
+	n.line, errs[2] = n.lab.Connect(at.origin, far, l.Config, l.Config)
 	return at, errors.Join(errs[:]...)
 }
 

@@ -17,8 +17,9 @@ type result struct {
 	Nodes        []nodeTime  `json:"nodes,omitempty"` // those that were waited for
 	Ratio        float64     `json:"ratio,omitempty"` // of the node furthest from its bound; 0: there is no bound
 	OriginCopies float64     `json:"origin_copies,omitempty"`
-	CPU          float64     `json:"cpu_seconds_per_gib"` // origin and nodes, user and system, by GiB delivered
-	PeakRSS      shoal.Size  `json:"peak_rss_bytes"`      // of the largest process of a node
+	CrossCopies  float64     `json:"cross_carrier_copies,omitempty"` // over the lines of a mesh, all packets counted
+	CPU          float64     `json:"cpu_seconds_per_gib"`            // origin and nodes, user and system, by GiB delivered
+	PeakRSS      shoal.Size  `json:"peak_rss_bytes"`                 // of the largest process of a node
 	OriginRSS    shoal.Size  `json:"origin_peak_rss_bytes"`
 	Busy         float64     `json:"machine_busy"`      // share of all CPUs' time, of whatever kind
 	Line         *lineResult `json:"line,omitempty"`    // of a scenario with a line; then there may be no Seconds
@@ -48,6 +49,7 @@ type measurement struct {
 	origin shoal.Size
 	sent   int64 // by the origin's host
 	line   int64 // bytes of packets that a line was offered on the way to the nodes
+	cross  int64 // bytes of packets that the lines of a mesh carried
 	all    cpuTicks
 }
 
@@ -81,6 +83,7 @@ func (t *trial) measure() (measurement, error) {
 		there, _ := t.network.line.Counters()
 		m.line = there.OfferedBytes
 	}
+	m.cross = t.network.crossed()
 	m.all, err = readCPU()
 	return m, err
 }
@@ -116,6 +119,7 @@ func (t *trial) result(before, after measurement) result {
 		delivered = float64(r.Line.Received)
 	} else if !s.oneHost {
 		r.OriginCopies = float64(after.sent-before.sent) * wirePayload / float64(s.size)
+		r.CrossCopies = float64(after.cross-before.cross) * linePayload / float64(s.size)
 	}
 	var cpu time.Duration
 	for p, used := range after.cpu {

@@ -13,8 +13,9 @@ type network struct {
 	lab     *lab.Lab
 	tracker *lab.Host
 	origin  member
-	nodes   []member  // in the order of the scenario's
-	line    *lab.Link // from the origin's carrier to the nodes'; nil: they are in one
+	nodes   []member    // in the order of the scenario's
+	line    *lab.Link   // from the origin's carrier to the nodes'; nil: they are in one
+	roads   []*lab.Link // of a mesh
 }
 
 // build makes the hosts of a scenario. The caller closes the lab, which is
@@ -45,7 +46,7 @@ func build(s scenario) (network, error) {
 		m := member{name: fmt.Sprintf("n%02d", i), host: n.tracker, slot: i + 1, link: node.link}
 		if !s.oneHost {
 			m.slot = 0
-			if m.host, err = add(m.name, at.nodes, node.link); err != nil {
+			if m.host, err = add(m.name, at.nodes[node.carrier], node.link); err != nil {
 				return n, err
 			}
 		}
@@ -55,13 +56,19 @@ func build(s scenario) (network, error) {
 }
 
 // carriers are those that the hosts are attached to.
-type carriers struct{ tracker, origin, nodes *lab.Carrier }
+type carriers struct {
+	tracker, origin *lab.Carrier
+	nodes           []*lab.Carrier // by node.carrier
+}
 
-// addCarriers makes one carrier for all, or, where the scenario has a line, three.
+// addCarriers makes one carrier for all, or those that the scenario has.
 func (n *network) addCarriers(s scenario) (carriers, error) {
-	if s.line != nil {
+	switch {
+	case s.line != nil:
 		return n.layLine(*s.line)
+	case s.mesh != nil:
+		return n.layMesh(*s.mesh)
 	}
 	c, err := n.lab.AddCarrier("isp")
-	return carriers{c, c, c}, err
+	return carriers{c, c, []*lab.Carrier{c}}, err
 }

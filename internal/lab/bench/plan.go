@@ -22,6 +22,7 @@ const (
 	joins                    // they are started, then get their orders
 	leaves                   // they are killed
 	loseTCP                  // TCP no longer passes the line
+	cut                      // lines of the mesh that are to be cut are
 )
 
 // plan is what happens in a scenario, in order. Nodes that do the same at the
@@ -38,6 +39,13 @@ func (s scenario) plan() []event {
 	}
 	if s.line != nil && s.line.tcpEnds > 0 {
 		plan = append(plan, event{at: s.line.tcpEnds, kind: loseTCP})
+	}
+	if s.mesh != nil {
+		for _, r := range s.mesh.roads {
+			if r.cut > 0 {
+				plan = append(plan, event{at: r.cut, kind: cut})
+			}
+		}
 	}
 	for i, n := range s.nodes {
 		if n.joins {

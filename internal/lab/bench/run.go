@@ -99,6 +99,8 @@ func (t *trial) do(ctx context.Context, e event) error {
 	switch e.kind {
 	case loseTCP:
 		return t.network.blockTCP(ctx)
+	case cut:
+		return t.network.cutRoads(*t.scenario.mesh)
 	case leaves:
 		return t.kill(ms)
 	case joins:

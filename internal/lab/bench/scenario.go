@@ -24,6 +24,7 @@ type scenario struct {
 	nodes    []node
 	oneHost  bool     // everything runs on one host, over its loopback; links don't count
 	line     *line    // between the origin's carrier and the nodes'; nil: all are in one
+	mesh     *mesh    // of several carriers; nil: there is one, or a line
 	cold     bool     // only a web server at the origin has the contents, and no node
 	noLeases bool     // the tracker lets every node read everything there at once
 	tools    []string // compared unless others are asked for
@@ -39,6 +40,8 @@ type node struct {
 	joins  bool          // its processes are not there before it arrives
 	leave  time.Duration // when it is killed; 0: never
 	aside  bool          // it takes part, and nobody waits for it or looks at its time
+
+	carrier int // of a mesh
 }
 
 // staggered reports whether some nodes begin later than others.
@@ -76,7 +79,7 @@ func designs() []design {
 		{"solo", "one node, on the origin's host, no limits", 1 << 30, solo},
 		{"small", "a folder of 10,000 files (16 KiB each), one node, on the origin's host, no limits", 10_000 * 16 << 10, small},
 		{"many", "20 files at once to 10 nodes, 20 Mbit/s each way", 80 << 20, many},
-	}, lossyDesigns(), coldDesigns())
+	}, lossyDesigns(), coldDesigns(), carrierDesigns())
 }
 
 // findDesign finds a design by its name; of lan there is one for each number.

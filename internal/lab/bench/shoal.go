@@ -115,7 +115,7 @@ func trackerArgs(s scenario) []string {
 
 // locality is what a node is told of its place, where a scenario is about places.
 func locality(s scenario, m member) shoal.Locality {
-	if s.line == nil && !s.cold {
+	if s.line == nil && s.mesh == nil && !s.cold {
 		return shoal.Locality{}
 	}
 	return shoal.Locality{Carrier: m.host.Carrier().Name()}

@@ -64,6 +64,7 @@ func (c comparison) columns() []column {
 		{"last s", 2, result.last},
 		{"× bound", 3, func(r result) float64 { return r.Ratio }},
 		{"origin copies", 2, func(r result) float64 { return r.OriginCopies }},
+		{"cross copies", 2, func(r result) float64 { return r.CrossCopies }},
 		{"CPU s/GiB", 2, func(r result) float64 { return r.CPU }},
 		{"peak RSS MiB", 0, func(r result) float64 { return float64(r.PeakRSS) / (1 << 20) }},
 		{"machine busy %", 0, func(r result) float64 { return 100 * r.Busy }},
