@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -52,6 +53,9 @@ func carrierDesigns() []design {
 					s.nodes[i].arrive = 5 * time.Second
 				}
 			}
+		})},
+		{"carriers-alone", about + "; only the third has nodes", size, build(func(s *scenario) {
+			s.nodes = slices.DeleteFunc(s.nodes, func(n node) bool { return n.carrier != 2 })
 		})},
 	}
 }
