@@ -44,7 +44,7 @@ func (s *Sim) begin(n *node) {
 	t := s.topology
 	last := int(t.Size - int64(s.pieces-1)*int64(t.PieceLength))
 	n.state = exchange.New(exchange.Config{
-		Held: held, PieceLength: t.PieceLength,
+		Self: n.id, Carrier: s.carrier(n), Held: held, PieceLength: t.PieceLength,
 		PieceSize: func(piece int) int {
 			if piece == s.pieces-1 {
 				return last
@@ -56,6 +56,9 @@ func (s *Sim) begin(n *node) {
 	phase := time.Duration(s.rng.Int64N(int64(exchange.TickInterval)))
 	s.post(event{at: s.now + phase, kind: tick, to: n.index})
 }
+
+// carrier names the carrier that a node is in.
+func (s *Sim) carrier(n *node) string { return s.carriers[n.group] }
 
 // leave takes a node out of the swarm for good. Those that it leaves with few
 // peers are handed others.

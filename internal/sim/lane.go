@@ -95,7 +95,11 @@ func (l *lane) connected(n, peer *node) {
 		return
 	}
 	n.moveLast(peer.index)
-	l.tell(n, exchange.PeerJoined{Peer: peer.id, Origin: peer.origin, Cross: l.sim.paths.between(n, peer).cross})
+	joined := exchange.PeerJoined{Peer: peer.id, Origin: peer.origin}
+	if l.sim.paths.between(n, peer).cross {
+		joined.Carrier = l.sim.carrier(peer)
+	}
+	l.tell(n, joined)
 }
 
 // hangUp ends n's connection to a peer, if there is one. The peer learns of it

@@ -43,15 +43,16 @@ type Sim struct {
 	paths    *paths
 	full     bool // every node is connected to all it can reach
 
-	now     time.Duration
-	queue   queue           // what concerns several nodes at once
-	lines   queue           // what comes to lines between carriers
-	next    []time.Duration // by node: when something happens there
-	starts  [][]int32       // nodes by time of joining
-	origins int             // so many nodes, the first
-	near    [4][]int32      // of meet, to be used again
-	marks   []int32         // likewise, by node
-	mark    int32
+	now      time.Duration
+	queue    queue           // what concerns several nodes at once
+	lines    queue           // what comes to lines between carriers
+	next     []time.Duration // by node: when something happens there
+	starts   [][]int32       // nodes by time of joining
+	origins  int             // so many nodes, the first
+	carriers []string        // by group
+	near     [4][]int32      // of meet, to be used again
+	marks    []int32         // likewise, by node
+	mark     int32
 
 	waiting  int           // nodes that are to be complete and are not
 	joins    int           // starts to come
@@ -74,6 +75,7 @@ func New(t *Topology) *Sim {
 		progress: func(Progress) {},
 	}
 	for i, g := range t.all() {
+		s.carriers = append(s.carriers, g.Carrier)
 		for k := range g.Count {
 			s.add(&g, int32(i), k, i < len(t.Origins))
 		}

@@ -86,6 +86,7 @@ func TestEqualUplinksNearBound(t *testing.T) {
 // Nothing arrives that was not sent, and every node has all of it once.
 func TestBytesAddUp(t *testing.T) {
 	top := places(3, 8)
+	top.Origins[0].Locality = top.Nodes[0].Locality
 	top.Nodes[0].Spread = time.Second
 	r := run(t, top)
 	var sent, received int64
@@ -101,8 +102,8 @@ func TestBytesAddUp(t *testing.T) {
 	if received > sent {
 		t.Errorf("%d bytes received, %d sent", received, sent)
 	}
-	if r.CrossCarrier < top.Size {
-		t.Errorf("%d bytes to another carrier, which needs %d", r.CrossCarrier, top.Size)
+	if r.CrossCarrier < top.Size || r.CrossCarrier > top.Size*5/4 {
+		t.Errorf("%d bytes to another carrier, which needs %d (M7)", r.CrossCarrier, top.Size)
 	}
 }
 
@@ -249,5 +250,28 @@ func BenchmarkCDN1000(b *testing.B) {
 	for b.Loop() {
 		r := run(b, top)
 		b.ReportMetric(float64(r.Events)/1e6, "Mevents/op")
+	}
+}
+
+// One copy for each carrier (M7), over all lines at once: three carriers that
+// a line joins each two of, near the largest flow that they allow.
+func TestCarriersGetOneCopy(t *testing.T) {
+	for name, change := range map[string]func(*Topology){
+		"equal lines": func(*Topology) {},
+		"a thin line": func(top *Topology) { top.Links[1].Rate /= 10 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			top, err := Load("../../docs/topologies/carriers3.yaml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(top)
+			r := run(t, top)
+			copies := float64(r.CrossCarrier) / float64(top.Size)
+			t.Logf("%.3f of the bound, %.3f copies across", r.Ratio(), copies)
+			if r.Ratio() > 1.25 || copies < 2 || copies > 2.2 {
+				t.Errorf("%.3f of the bound, %.3f copies across", r.Ratio(), copies)
+			}
+		})
 	}
 }

@@ -233,14 +233,14 @@ func TestSurvey(t *testing.T) {
 	check("a peer with nothing new", Survey{Lacking: 3})
 	s.join([]int{0, 1}, "near")
 	check("a peer with one piece", Survey{Useful: 1, Near: 1, Lacking: 2})
-	s.on(PeerJoined{Peer: "far", Cross: true})
+	s.on(PeerJoined{Peer: "far", Carrier: "x"})
 	s.on(HaveReceived{"far", 2})
 	check("another carrier", Survey{Useful: 2, Near: 1, Lacking: 1})
-	s.on(PeerJoined{Peer: "origin", Origin: true, Cross: true})
+	s.on(PeerJoined{Peer: "origin", Origin: true, Carrier: "x"})
 	check("an origin that has shown nothing", Survey{Useful: 3, Near: 1})
 	s.on(PeerLeft{"origin"})
-	s.wait(firstPatience + 3*time.Second) // both are silent
-	check("silence", Survey{Lacking: 1})
+	s.wait(firstPatience + 3*time.Second) // far is asked for nothing: it is another member's turn
+	check("silence", Survey{Useful: 1, Lacking: 1})
 	s.on(BlockReceived{"near", 1, 0, 1})
 	for _, p := range []int{1, 2, 3} {
 		s.on(PieceDelivered{p})

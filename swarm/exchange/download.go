@@ -6,9 +6,11 @@ import (
 )
 
 // Bounds on what is under way, in bytes. maxOutstanding bounds the memory for
-// pieces that are arriving or being verified.
+// pieces that are arriving or being verified, maxVerifying for those among them that
+// have come: while hashing or the disk is behind, more would fill memory and caches.
 const (
 	maxOutstanding = 32 << 20
+	maxVerifying   = 8 << 20
 	// pipeline is how much may still be outstanding at a source when the next
 	// piece is requested there, beyond the bandwidth-delay product: one block of
 	// plain BitTorrent, so that a sender always knows the next request before it
@@ -45,7 +47,7 @@ func (s *State) requestAll(now time.Time) {
 
 // request asks p for pieces until the path from it is full.
 func (s *State) request(p *peer, now time.Time) {
-	if now.Before(p.source.snubbed) || s.avoidCross && p.class.cross {
+	if now.Before(p.source.snubbed) || s.avoidCross && p.class.cross || s.crowded(p) {
 		return
 	}
 	for s.roomAt(p) {
@@ -65,13 +67,18 @@ func (s *State) roomAt(p *peer) bool {
 	src := &p.source
 	if src.outstanding == 0 {
 		// A piece may be larger than the bound: one at a time always goes.
-		return s.inFlight() < maxOutstanding || s.inFlight() == 0
+		return !s.full() || s.inFlight() == 0
 	}
 	// After a silence one piece shows whether the source is back.
 	if src.silent > 0 {
 		return false
 	}
-	return src.outstanding <= src.path.window()+pipeline && s.inFlight() < maxOutstanding
+	return src.outstanding <= src.path.window()+pipeline && !s.full()
+}
+
+// full reports whether nothing more may be requested for now.
+func (s *State) full() bool {
+	return s.inFlight() >= maxOutstanding || len(s.verifying)*s.cfg.PieceLength >= maxVerifying
 }
 
 // inFlight is the memory that pieces take which are not stored yet.
@@ -160,6 +167,7 @@ func (e BlockReceived) apply(s *State, now time.Time) {
 	s.outstanding -= int64(e.Length)
 	src.path.received(e.Length, now)
 	src.active, src.delivered, src.waited, src.silent = s.waking.elapsed, s.waking.elapsed, 0, 0
+	s.setMute(p, false)
 	s.bytes.add(p.class, e.Length)
 	if r.received == r.size {
 		s.unask(p, i, now)
@@ -184,7 +192,7 @@ func (e RejectReceived) apply(s *State, now time.Time) {
 	p.deny(e.Piece)
 	// It can't serve what it said it had.
 	if p.has.Remove(e.Piece) {
-		s.pick.PeerLost(e.Piece)
+		s.lost(p, e.Piece)
 	}
 	s.requestAll(now)
 }

@@ -8,7 +8,7 @@ import "time"
 // stays where it is, as what came would be wasted, unless the rest would take
 // far longer: nobody may dribble a piece out for ever.
 func (s *State) steal(p *peer, now time.Time) (piece int, ok bool) {
-	return s.stealOf(p, p.has.Has, now)
+	return s.stealOf(p, func(piece int) bool { return p.has.Has(piece) && s.mayAsk(p, piece) }, now)
 }
 
 // stealOf is steal for some of the pieces, requested or claimed.
@@ -33,8 +33,12 @@ func (p *peer) muchLater(size int) time.Duration {
 	return 2*(src.eta(src.outstanding+int64(size), 0)+src.path.minRTT) + stealMargin
 }
 
-// raceClaim ends the oldest claim of a wanted piece where it is overdue and p
-// would be much sooner. What the claimer delivers all the same counts, and
+// hopelessClaim is how many times longer than a peer an upstream must take for
+// its claims to be raced though they are no later than usual.
+const hopelessClaim = 4
+
+// raceClaim ends the oldest claim of a wanted piece where it is overdue, or
+// always takes long, and p would be much sooner. What the claimer delivers all the same counts, and
 // takes the request back.
 func (s *State) raceClaim(p *peer, wanted func(piece int) bool, now time.Time) (piece int, ok bool) {
 	var oldest time.Time
@@ -43,7 +47,8 @@ func (s *State) raceClaim(p *peer, wanted func(piece int) bool, now time.Time) (
 		if ok && (at.After(oldest) || at.Equal(oldest) && i > piece) { // whatever the map's order
 			continue
 		}
-		if wanted(i) && s.claims.overdue(c.run, now) && now.Sub(at) > p.muchLater(s.cfg.PieceSize(i)) {
+		later := p.muchLater(s.cfg.PieceSize(i))
+		if wanted(i) && now.Sub(at) > later && (s.claims.overdue(c.run, now) || s.claims.expected() > hopelessClaim*later) {
 			piece, oldest, ok = i, at, true
 		}
 	}

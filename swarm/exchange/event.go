@@ -16,9 +16,9 @@ type (
 	// PeerJoined: a connection to a peer is ready. What comes from an origin is
 	// counted apart.
 	PeerJoined struct {
-		Peer   shoal.NodeID
-		Origin bool
-		Cross  bool // it is in another carrier
+		Peer    shoal.NodeID
+		Origin  bool
+		Carrier string // that it is in, where that is another one than ours; else ""
 	}
 	// PeerLeft: the connection is gone.
 	PeerLeft struct{ Peer shoal.NodeID }
@@ -104,6 +104,10 @@ type (
 	// CrossAvoided: from now on ask peers in other carriers for nothing, since a
 	// better way across is at work, or ask them again.
 	CrossAvoided struct{ Avoid bool }
+
+	// Placed: the node is in this carrier, "" if unknown. Peers that join
+	// later are seen from there.
+	Placed struct{ Carrier string }
 
 	// Tick: time has passed. Send one every [TickInterval].
 	Tick struct{}

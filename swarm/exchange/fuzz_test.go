@@ -118,7 +118,7 @@ func (f *fuzzer) step() {
 	size := f.s.cfg.PieceSize(piece)
 	switch f.byte() % 19 {
 	case 0:
-		f.handle(PeerJoined{Peer: p, Origin: piece%2 == 0, Cross: piece%3 == 0})
+		f.handle(PeerJoined{Peer: p, Origin: piece%2 == 0, Carrier: []string{"x", "", "y"}[piece%3]})
 	case 1:
 		f.gone(p)
 		f.handle(PeerLeft{Peer: p})

@@ -68,14 +68,14 @@ func (s *State) reveal(now time.Time) {
 	if j == nil {
 		return
 	}
-	leechers := s.leechers()
-	for leechers > 0 {
+	for {
+		takers, nearOnly := s.takers(now)
 		j.dropStale()
-		if len(j.hidden) == 0 || j.shown >= max(j.window, leechers) {
+		if takers == 0 || len(j.hidden) == 0 || j.shown >= max(j.window, takers) {
 			break
 		}
-		most := (max(j.window, leechers) + leechers - 1) / leechers
-		p := j.choose(s.peers, most, leechers > 1 && !s.idle(now), now)
+		most := (max(j.window, takers) + takers - 1) / takers
+		p := j.choose(s.peers, most, nearOnly, takers > 1 && !s.idle(now), now)
 		if p == nil {
 			break
 		}
@@ -100,15 +100,30 @@ func (s *State) idle(now time.Time) bool {
 	return s.slots == 0 && now.Sub(s.served) >= idlePatience
 }
 
-// leechers counts the peers that lack pieces.
-func (s *State) leechers() int {
-	n := 0
+// takers counts the peers that are shown pieces. What is shown to another carrier
+// comes back over the same lines: nobody there is while those in ours keep the
+// uplink busy. One that did not fetch what it was shown does not.
+func (s *State) takers(now time.Time) (n int, nearOnly bool) {
+	near, far, shown := 0, 0, 0
 	for _, p := range s.peers {
-		if !p.has.Full() {
-			n++
+		switch {
+		case p.has.Full():
+		case p.class.cross:
+			far++
+		default:
+			near++
+			if g := &p.given; !now.Before(g.lazy) && (!p.sink.busy || p.sink.slot) { // its own downlink does not hold it up
+				shown += len(g.shown)
+				if g.sole >= maxSole { // it waits for others to take what it has
+					shown++
+				}
+			}
 		}
 	}
-	return n
+	if far > 0 && shown >= uploadSlots {
+		return near, true
+	}
+	return near + far, false
 }
 
 // dropStale takes pieces off the end of hidden that came out otherwise.
@@ -118,17 +133,20 @@ func (j *injection) dropStale() {
 	}
 }
 
-// choose finds the peer to show a piece to: the one with the fewest shown,
-// then with the fewest that only it has, and none that has maxSole of those if
-// limitSole is set.
-func (j *injection) choose(peers []*peer, most int, limitSole bool, now time.Time) *peer {
+// choose finds the peer to show a piece to: one in our carrier before one in
+// another, then the one with the fewest shown, then with the fewest that only it
+// has; and none that has maxSole of those if limitSole is set.
+func (j *injection) choose(peers []*peer, most int, nearOnly, limitSole bool, now time.Time) *peer {
 	var best *peer
 	for _, p := range peers {
+		if p.class.cross && (nearOnly || best != nil && !best.class.cross) {
+			continue
+		}
 		g := &p.given
 		if p.has.Full() || len(g.shown) >= most || now.Before(g.lazy) || (limitSole && g.sole+len(g.shown) >= maxSole) {
 			continue
 		}
-		if best == nil || len(g.shown) < len(best.given.shown) ||
+		if best == nil || best.class.cross && !p.class.cross || len(g.shown) < len(best.given.shown) ||
 			len(g.shown) == len(best.given.shown) && g.sole < best.given.sole {
 			best = p
 		}
@@ -195,19 +213,17 @@ func (j *injection) forget(p *peer) {
 // widen shows more at a time where the uplink fell idle, since what is shown
 // does not cover the time that requests take to come, and less where requests
 // queue up.
-func (j *injection) widen(s *State) {
-	leechers, queued := 0, s.slots
+func (j *injection) widen(s *State, now time.Time) {
+	queued := s.slots
 	for _, p := range s.peers {
 		queued += len(p.sink.queue)
-		if !p.has.Full() {
-			leechers++
-		}
 	}
-	window := max(j.window, leechers)
+	takers, _ := s.takers(now)
+	window := max(j.window, takers)
 	switch {
 	case queued == 0 && len(j.hidden) > 0:
-		j.window = min(2*window, leechers*maxWindow)
-	case queued > max(leechers, uploadSlots):
+		j.window = min(2*window, takers*maxWindow)
+	case queued > max(takers, uploadSlots):
 		j.window = window - 1
 	}
 }

@@ -20,6 +20,9 @@ func (s *State) choose(p *peer, now time.Time) (piece int, ok bool) {
 			return piece, true
 		}
 	}
+	if p.class.cross {
+		return s.pickAcross(p)
+	}
 	return s.pick.Pick(p.has)
 }
 

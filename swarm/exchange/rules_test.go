@@ -147,7 +147,7 @@ func TestUnsolicitedBlocksAreWaste(t *testing.T) {
 
 func TestBytesAreCountedBySource(t *testing.T) {
 	s := newScript(t, 3, piece)
-	for i, ev := range []PeerJoined{{Peer: "o", Origin: true, Cross: true}, {Peer: "x", Cross: true}, {Peer: "n"}} {
+	for i, ev := range []PeerJoined{{Peer: "o", Origin: true, Carrier: "x"}, {Peer: "x", Carrier: "x"}, {Peer: "n"}} {
 		s.on(ev)
 		s.on(HaveReceived{ev.Peer, i})
 		s.on(BlockReceived{ev.Peer, i, 0, piece})

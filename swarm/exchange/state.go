@@ -11,6 +11,8 @@ import (
 
 // Config describes a node's part in a swarm.
 type Config struct {
+	Self        shoal.NodeID
+	Carrier     string              // that it is in; "": unknown
 	Held        *shoal.PieceSet     // pieces that are here at the start; the state keeps a copy
 	PieceLength int                 // bytes
 	PieceSize   func(piece int) int // bytes; at most PieceLength
@@ -37,6 +39,8 @@ type State struct {
 	served      time.Time     // when the last request was served
 	refused     []refusal     // requests that could not be read, the oldest first
 	waking      waking
+	carrier     carrier
+	foreign     []*foreign // carriers that peers are in besides ours
 	avoidCross  bool       // peers in other carriers are asked for nothing
 	inject      *injection // nil but for an origin that has not given every piece yet
 	bytes       Bytes
@@ -53,9 +57,11 @@ type peer struct {
 
 	denied map[int]bool // pieces that it rejected; nil: none
 
-	source source // we request from it
-	sink   sink   // it requests from us
-	given  given  // we are an origin and show it pieces
+	member  member   // of our carrier
+	foreign *foreign // the carrier it is in; nil: ours
+	source  source   // we request from it
+	sink    sink     // it requests from us
+	given   given    // we are an origin and show it pieces
 }
 
 // New returns the state of a node that has no peers yet.
@@ -64,7 +70,8 @@ func New(cfg Config) *State {
 		cfg.Starts = shoal.NewPieceSet(cfg.Held.Len())
 	}
 	s := &State{cfg: cfg, pick: picker.New(cfg.Held, cfg.Rand),
-		byID: make(map[shoal.NodeID]*peer), verifying: make(map[int]class), claims: newClaims()}
+		byID: make(map[shoal.NodeID]*peer), verifying: make(map[int]class), claims: newClaims(),
+		carrier: newCarrier(cfg)}
 	if cfg.Origin && cfg.Held.Full() {
 		s.inject = newInjection(cfg.Held.Len(), cfg.Rand)
 	}
@@ -118,9 +125,10 @@ func (e PeerJoined) apply(s *State, now time.Time) {
 	if s.byID[e.Peer] != nil {
 		return
 	}
-	p := &peer{id: e.Peer, class: class{origin: e.Origin, cross: e.Cross}, has: shoal.NewPieceSet(s.Held().Len())}
+	p := &peer{id: e.Peer, class: class{origin: e.Origin, cross: e.Carrier != ""}, has: shoal.NewPieceSet(s.Held().Len())}
 	s.peers = append(s.peers, p)
 	s.byID[e.Peer] = p
+	s.meet(p, e.Carrier)
 	if s.inject != nil {
 		s.do(SendBitfield{Peer: p.id, Set: shoal.NewPieceSet(s.Held().Len())})
 		s.reveal(now)
@@ -139,7 +147,8 @@ func (e PeerLeft) apply(s *State, now time.Time) {
 func (s *State) remove(p *peer, now time.Time) {
 	delete(s.byID, p.id)
 	s.peers = slices.DeleteFunc(s.peers, func(q *peer) bool { return q == p })
-	s.pick.PeerGone(p.has)
+	s.forgetPieces(p)
+	s.part(p)
 	s.releaseSink(p)
 	s.releaseAll(p)
 	if s.inject != nil {
@@ -161,7 +170,8 @@ func (e HaveReceived) apply(s *State, now time.Time) {
 	if p == nil || !p.has.Add(e.Piece) {
 		return
 	}
-	s.pick.PeerGained(e.Piece)
+	s.gained(p, e.Piece)
+	s.broughtIn(p, e.Piece, now)
 	s.decline(p, e.Piece)
 	if s.inject != nil {
 		s.inject.spread(e.Piece, p)
@@ -177,10 +187,11 @@ func (e BitfieldReceived) apply(s *State, now time.Time) {
 	if p == nil {
 		return
 	}
-	s.pick.PeerGone(p.has)
+	s.forgetPieces(p)
+	s.carrier.stale = true
 	p.has = e.Set
 	for piece := range p.has.All() {
-		s.pick.PeerGained(piece)
+		s.gained(p, piece)
 		if s.inject != nil {
 			s.inject.spread(piece, p)
 		}
@@ -192,11 +203,16 @@ func (e BitfieldReceived) apply(s *State, now time.Time) {
 }
 
 func (e PieceStored) apply(s *State, now time.Time) {
-	full := s.inFlight() >= maxOutstanding
+	full := s.full()
 	delete(s.verifying, e.Piece)
 	s.pick.Stored(e.Piece)
 	for _, p := range s.peers {
-		s.do(SendHave{Peer: p.id, Piece: e.Piece})
+		switch {
+		case p.class.cross && s.Held().Full():
+			s.do(SendBitfield{Peer: p.id, Set: s.Held()})
+		case s.mustKnow(p, e.Piece):
+			s.do(SendHave{Peer: p.id, Piece: e.Piece})
+		}
 	}
 	if s.Held().Full() {
 		s.do(Completed{})
@@ -222,6 +238,7 @@ func (e PieceCorrupt) apply(s *State, now time.Time) {
 func (e Tick) apply(s *State, now time.Time) {
 	s.waking.tick(now)
 	s.expire(now)
+	s.watchMembers(now)
 	if s.inject != nil {
 		s.inject.tick(s, now)
 		s.reveal(now)

@@ -102,7 +102,7 @@ func (e BlockSent) apply(s *State, now time.Time) {
 	s.finish(p, now)
 	if s.inject != nil && k.serving.sent == k.serving.length {
 		s.inject.left(k.serving.piece, p)
-		s.inject.widen(s)
+		s.inject.widen(s, now)
 		s.reveal(now)
 	}
 	s.serve(now)
@@ -254,7 +254,9 @@ func (s *State) agePatience() time.Duration {
 // for, so it is short on a slow path; a long one costs less a byte.
 const (
 	minBlock = 16 << 10 // BitTorrent's
-	maxBlock = 128 << 10
+	// maxBlock and what goes before it fill two of the muxer's frames of 64 KiB,
+	// without a bit of a third.
+	maxBlock = 127 << 10
 	// The time that a block takes to be sent ends up between these two.
 	quickBlock = time.Millisecond
 	slowBlock  = 5 * time.Millisecond
@@ -263,7 +265,7 @@ const (
 // adapt fits the length of a peer's blocks to the time the last one took.
 func (k *sink) adapt(took time.Duration) {
 	switch {
-	case took < quickBlock && k.serving.block == k.block:
+	case took < quickBlock && 2*k.serving.block > k.block:
 		k.block = min(2*k.block, maxBlock)
 	case took > slowBlock:
 		k.block = max(k.block/2, minBlock)
@@ -274,7 +276,9 @@ func (k *sink) adapt(took time.Duration) {
 func (s *State) sendBlock(p *peer, now time.Time) {
 	u := &p.sink.serving
 	p.sink.block = max(p.sink.block, minBlock)
-	u.block = min(p.sink.block, u.length-u.sent)
+	left := u.length - u.sent
+	blocks := (left + p.sink.block - 1) / p.sink.block
+	u.block = (left + blocks - 1) / blocks // all alike, rather than a short last one
 	p.sink.since = now
 	s.do(SendBlock{Peer: p.id, Piece: u.piece, Begin: u.begin + u.sent, Length: u.block})
 	u.sent += u.block

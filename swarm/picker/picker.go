@@ -39,13 +39,6 @@ func (p *Picker) PeerGained(piece int) { p.holders[piece]++ }
 // PeerLost counts one holder less.
 func (p *Picker) PeerLost(piece int) { p.holders[piece]-- }
 
-// PeerGone takes a peer's pieces out of the count.
-func (p *Picker) PeerGone(has *shoal.PieceSet) {
-	for piece := range has.All() {
-		p.holders[piece]--
-	}
-}
-
 // Requested notes that somebody has been asked for the piece.
 func (p *Picker) Requested(piece int) {
 	p.settled.Add(piece)
@@ -74,12 +67,18 @@ func (p *Picker) Stored(piece int) {
 // one with the fewest holders. ok is false where the peer has nothing that is
 // still to be requested.
 func (p *Picker) Pick(has *shoal.PieceSet) (piece int, ok bool) {
+	return p.PickOf(has, func(int) bool { return true })
+}
+
+// PickOf is Pick among the pieces that may be requested there.
+func (p *Picker) PickOf(has *shoal.PieceSet, may func(piece int) bool) (piece int, ok bool) {
 	fewest, ties := ^uint32(0), 0
 	for i := range has.AndNot(p.settled) {
 		switch h := p.holders[i]; {
+		case h > fewest || !may(i):
 		case h < fewest:
 			fewest, ties = h, 1
-		case h == fewest:
+		default:
 			ties++
 		}
 	}
@@ -88,7 +87,7 @@ func (p *Picker) Pick(has *shoal.PieceSet) (piece int, ok bool) {
 	}
 	skip := p.rng.IntN(ties)
 	for i := range has.AndNot(p.settled) {
-		if p.holders[i] != fewest {
+		if p.holders[i] != fewest || !may(i) {
 			continue
 		}
 		if skip == 0 {

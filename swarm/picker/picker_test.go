@@ -92,13 +92,18 @@ func TestHoldersAreCounted(t *testing.T) {
 			}
 		}
 	}
+	gone := func(has *shoal.PieceSet) {
+		for i := range has.All() {
+			p.PeerLost(i)
+		}
+	}
 	check("both", 1, 2, 1, 1)
 	b.Remove(2)
 	p.PeerLost(2)
 	check("one lost", 1, 2, 0, 1)
-	p.PeerGone(b)
+	gone(b)
 	check("one gone", 1, 1, 0, 0)
-	p.PeerGone(a)
+	gone(a)
 	check("none", 0, 0, 0, 0)
 }
 

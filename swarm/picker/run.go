@@ -1,6 +1,7 @@
 package picker
 
 import (
+	"iter"
 	"math"
 
 	"github.com/shoal-cdn/shoal"
@@ -24,19 +25,21 @@ func (p *Picker) PickUrgentRun(allowed, starts *shoal.PieceSet, most int) (first
 }
 
 // PickRun chooses consecutive pieces to fetch in one go that nobody has been
-// asked for, among those in allowed (nil: all), at most so many (≥ 1): the longest run
-// of the pieces with the fewest holders, one of the longest at random. A run
+// asked for, among those in allowed (nil: all), at most so many (≥ 1). A run
 // does not reach over a piece in starts, where another file begins. count is 0
 // where there is none.
 //
-// A range of a single piece is hardly worth its request, so a run takes in
-// pieces with up to twice the fewest holders. And runs break at multiples of
-// most, so that two nodes with the same view want the same run or none of it.
+// What is allowed has been picked for us by somebody: the first run of it, as
+// long as it can be. Where all is, it is the longest run of the pieces with the
+// fewest holders, one of the longest at random. A range of a single piece is
+// hardly worth its request, so that run takes in pieces with up to twice the
+// fewest holders. And runs break at multiples of most, so that two nodes with the
+// same view want the same run or none of it.
 func (p *Picker) PickRun(allowed, starts *shoal.PieceSet, most int) (first, count int) {
-	free := p.settled.Missing()
 	if allowed != nil {
-		free = allowed.AndNot(p.settled)
+		return firstRun(allowed.AndNot(p.settled), starts, most)
 	}
+	free := p.settled.Missing()
 	fewest := uint32(math.MaxUint32)
 	for i := range free {
 		fewest = min(fewest, p.holders[i])
@@ -64,5 +67,19 @@ func (p *Picker) PickRun(allowed, starts *shoal.PieceSet, most int) (first, coun
 		n++
 	}
 	end()
+	return first, count
+}
+
+// firstRun is the first run of ascending pieces.
+func firstRun(free iter.Seq[int], starts *shoal.PieceSet, most int) (first, count int) {
+	for i := range free {
+		switch {
+		case count == 0:
+			first = i
+		case i != first+count || count == most || starts.Has(i):
+			return first, count
+		}
+		count++
+	}
 	return first, count
 }

@@ -44,6 +44,8 @@ func TestPickRun(t *testing.T) {
 		{name: "what is left of two", pieces: "##00000#", most: 4, want: []run{{4, 3}}},
 		{name: "one at a time", pieces: "0#0", most: 1, want: []run{{0, 1}, {2, 1}}},
 		{name: "what is allowed", pieces: "000000", most: 10, allowed: []int{1, 2, 4}, want: []run{{1, 2}}},
+		{name: "the first that is allowed, whoever has it", pieces: "0#102101", most: 4, allowed: []int{1, 2, 3, 4, 5, 6, 7}, want: []run{{2, 4}}},
+		{name: "an allowed run ends with the file", pieces: "000000", most: 4, allowed: []int{1, 2, 3, 4}, starts: []int{0, 3}, want: []run{{1, 2}}},
 		{name: "nothing is allowed", pieces: "00", most: 10, allowed: []int{}, want: []run{{}}},
 		{name: "nothing is free", pieces: "##", most: 10, want: []run{{}}},
 		{name: "nothing at all", pieces: "", most: 10, want: []run{{}}},
