@@ -34,6 +34,11 @@ type Config struct {
 	Up       shoal.Rate // limit on payload sent, over all swarms; 0: none
 	Down     shoal.Rate // limit on payload received, over all swarms; 0: none
 	Log      *slog.Logger
+
+	// Met, unless nil, is told of a peer some seconds after its connection was
+	// made, and again every now and then while it lasts, with where it says that it
+	// can be dialled. It is called from the swarms' event loops: it must not block.
+	Met func(Peer)
 }
 
 // Bytes counts payload bytes received by source. CrossCarrier is a part of

@@ -195,7 +195,7 @@ func TestClaimOfAllowedPieces(t *testing.T) {
 		}
 		got = append(got, first, count)
 	}
-	if want := []int{5, 3, 2, 1}; !slices.Equal(got, want) {
+	if want := []int{2, 1, 5, 3}; !slices.Equal(got, want) {
 		t.Errorf("claimed %v, want %v", got, want)
 	}
 }

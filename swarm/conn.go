@@ -32,6 +32,7 @@ type conn struct {
 	r      *bufio.Reader
 	peer   shoal.NodeID
 	hello  wire.Hello
+	at     shoal.Locality // where our end was when it greeted
 	in     *inbox
 	out    *outbox
 	ctx    context.Context // ends with the connection
@@ -40,14 +41,16 @@ type conn struct {
 
 	useless time.Time // the event loop's: since when nothing can move on it; zero: something can
 
-	bitfields int // the reader's: messages that told all that the peer has
+	// The reader's.
+	bitfields int   // messages that told all that the peer has
+	haves     []int // pieces of HAVEs that were read and not passed on
 }
 
-// exchangeHellos sends our handshake and reads the peer's. The reader's own
+// exchangeHellos sends our handshake from a place and reads the peer's. The reader's own
 // handshake has been consumed already where the peer opened the stream.
-func (s *Swarm) exchangeHellos(st *transport.Stream, r *bufio.Reader) (wire.Hello, error) {
+func (s *Swarm) exchangeHellos(st *transport.Stream, r *bufio.Reader, at shoal.Locality) (wire.Hello, error) {
 	_ = st.SetWriteDeadline(time.Now().Add(handshakeTimeout))
-	hello, err := wire.EncodeHello(wire.Hello{Name: s.hub.cfg.Name, Origin: s.origin, Locality: s.hub.cfg.Locality})
+	hello, err := wire.EncodeHello(wire.Hello{Name: s.hub.cfg.Name, Origin: s.origin, Locality: at})
 	if err != nil {
 		return wire.Hello{}, err
 	}
@@ -79,7 +82,8 @@ func (s *Swarm) exchangeHellos(st *transport.Stream, r *bufio.Reader) (wire.Hell
 func (s *Swarm) greet(st *transport.Stream, r *bufio.Reader) {
 	_ = st.SetReadDeadline(time.Now().Add(handshakeTimeout))
 	stop := context.AfterFunc(s.ctx, st.Close)
-	hello, err := s.exchangeHellos(st, r)
+	at := s.hub.place.Load().at(st.LocalIP())
+	hello, err := s.exchangeHellos(st, r, at)
 	stop()
 	if err != nil {
 		s.log.Debug("handshake failed", "peer", st.Peer(), "err", err)
@@ -89,7 +93,7 @@ func (s *Swarm) greet(st *transport.Stream, r *bufio.Reader) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	context.AfterFunc(ctx, st.Close) // also where the loop ends before it sees the connection
 	c := &conn{
-		swarm: s, stream: st, r: r, peer: st.Peer(), hello: hello,
+		swarm: s, stream: st, r: r, peer: st.Peer(), hello: hello, at: at,
 		in:  &inbox{pieces: make(map[int]*arriving), pool: s.pool},
 		out: newOutbox(), ctx: ctx, cancel: cancel,
 	}
@@ -132,9 +136,24 @@ func (c *conn) readMessages() error {
 		if err != nil {
 			return err
 		}
+		if m.Type == wire.Have {
+			c.haves = append(c.haves, m.Piece)
+			if c.r.Buffered() >= wire.HaveLength {
+				continue // most likely another one
+			}
+		}
+		c.passHaves()
 		if err := c.receive(r, m); err != nil {
 			return err
 		}
+	}
+}
+
+// passHaves makes one event of the HAVEs that came together.
+func (c *conn) passHaves() {
+	if len(c.haves) > 0 {
+		c.swarm.post(havesIn{c, c.haves})
+		c.haves = nil
 	}
 }
 
@@ -142,8 +161,6 @@ func (c *conn) readMessages() error {
 // nodes that never choke are ignored.
 func (c *conn) receive(r *wire.Reader, m wire.Message) error {
 	switch m.Type {
-	case wire.Have:
-		c.event(exchange.HaveReceived{Peer: c.peer, Piece: m.Piece})
 	case wire.Bitfield, wire.HaveAll, wire.HaveNone:
 		return c.receivePieces(m)
 	case wire.Request:

@@ -21,6 +21,10 @@ type (
 		c  *conn
 		ev exchange.Event
 	}
+	havesIn struct { // HAVEs that came together
+		c      *conn
+		pieces []int
+	}
 	blockIn struct { // a block was read, into a where that is not nil
 		c     *conn
 		a     *arriving
@@ -39,7 +43,7 @@ type (
 func (e connUp) handle(s *Swarm) {
 	c, now := e.c, time.Now()
 	old := s.conns[c.peer]
-	if s.roster.bannedAt(c.peer, now) || old == nil && len(s.conns) >= maxInbound {
+	if s.misplaced(c) || s.roster.bannedAt(c.peer, now) || old == nil && len(s.conns) >= maxInbound {
 		c.close()
 		return
 	}
@@ -54,9 +58,13 @@ func (e connUp) handle(s *Swarm) {
 	s.conns[c.peer] = c
 	s.pexDue[c.peer] = now.Add(pexFirst)
 	s.log.Debug("peer connected", "peer", c.peer, "name", c.hello.Name, "addr", c.stream.RemoteAddr())
-	s.apply(exchange.PeerJoined{
-		Peer: c.peer, Origin: c.hello.Origin, Cross: s.hub.cfg.Locality.CrossCarrier(c.hello.Locality),
-	})
+	joined := exchange.PeerJoined{Peer: c.peer, Origin: c.hello.Origin}
+	theirs := s.localityOf(c)
+	if c.at.CrossCarrier(theirs) {
+		joined.Carrier = theirs.Carrier
+	}
+	s.hub.paths.watch(c.stream.Path(), c.at.Carrier, theirs.Carrier)
+	s.apply(joined)
 	s.wg.Go(c.read)
 	s.wg.Go(c.write)
 }
@@ -90,6 +98,15 @@ func (e peerEvent) handle(s *Swarm) {
 		e.c.in.drop(r.Piece)
 	}
 	s.apply(e.ev)
+}
+
+func (e havesIn) handle(s *Swarm) {
+	for _, piece := range e.pieces {
+		if s.conns[e.c.peer] != e.c {
+			return
+		}
+		s.apply(exchange.HaveReceived{Peer: e.c.peer, Piece: piece})
+	}
 }
 
 func (e blockIn) handle(s *Swarm) {

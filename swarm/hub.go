@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -23,6 +24,8 @@ type Hub struct {
 	down   *rate.Limiter
 	verify chan struct{} // a place for each piece being verified and stored
 	meter  meter
+	paths  *paths[transport.Path]
+	place  atomic.Pointer[place]
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -42,12 +45,15 @@ func NewHub(host *transport.Host, cfg Config) *Hub {
 		up:     limiter(paced(cfg.Up, cfg.Down)),
 		down:   limiter(cfg.Down),
 		verify: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		paths:  newPaths[transport.Path](),
 		ctx:    ctx,
 		cancel: cancel,
 		swarms: make(map[[20]byte]*Swarm),
 		pools:  make(map[int]*pool),
 	}
+	h.place.Store(&place{Locality: cfg.Locality})
 	h.wg.Go(func() { h.meter.run(ctx) })
+	h.wg.Go(func() { h.paths.run(ctx) })
 	host.Handle(wire.Protocol, h.accept)
 	return h
 }

@@ -36,11 +36,16 @@ func (o *outbox) put(add func([]byte) []byte) bool {
 	return len(o.control) <= maxControl
 }
 
+// putHave wakes the writer only for the first HAVE that waits, whose time begins
+// to run then, and when there are many.
 func (o *outbox) putHave(piece int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	first := len(o.haves) == 0
 	o.haves = wire.AppendHave(o.haves, piece)
-	o.signal()
+	if first || len(o.haves) >= manyHaves {
+		o.signal()
+	}
 }
 
 // putBlock sets the one block to be sent.

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"slices"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -29,14 +30,27 @@ func (c *conn) receivePEX(body []byte) error {
 
 // sendPEX tells the peers whose time has come about the others.
 func (s *Swarm) sendPEX(now time.Time) {
+	known := make(map[shoal.NodeID][]string) // looked up once, for all
+	addrsOf := func(id shoal.NodeID) []string {
+		if _, done := known[id]; !done {
+			known[id] = s.addrsOf(id)
+		}
+		return known[id]
+	}
 	for _, c := range s.conns {
-		if c.hello.PEX == 0 || now.Before(s.pexDue[c.peer]) {
+		if now.Before(s.pexDue[c.peer]) {
 			continue
 		}
 		s.pexDue[c.peer] = now.Add(pexInterval)
+		if met := s.hub.cfg.Met; met != nil {
+			met(Peer{ID: c.peer, Name: c.hello.Name, Addrs: addrsOf(c.peer), Locality: c.hello.Locality})
+		}
+		if c.hello.PEX == 0 {
+			continue
+		}
 		var others []wire.PEXPeer
 		for id := range s.conns {
-			if addrs := s.addrsOf(id); id != c.peer && len(addrs) > 0 && len(others) < wire.MaxPEXPeers {
+			if addrs := addrsOf(id); id != c.peer && len(addrs) > 0 && len(others) < wire.MaxPEXPeers {
 				others = append(others, wire.PEXPeer{ID: string(id), Addrs: addrs})
 			}
 		}
@@ -52,11 +66,17 @@ func (s *Swarm) sendPEX(now time.Time) {
 	}
 }
 
-// addrsOf is where a connected peer can be dialled: what we were told, or else
-// what it says itself.
+// addrsOf is where a connected peer can be dialled: first what it says itself,
+// which is right also where it came to us after a restart on another port, then
+// what we were told, such as addresses inside a network that is not ours.
 func (s *Swarm) addrsOf(id shoal.NodeID) []string {
-	if k := s.roster.known[id]; k != nil && len(k.Addrs) > 0 {
-		return k.Addrs
+	addrs := s.hub.host.PeerAddrs(id)
+	if k := s.roster.known[id]; k != nil {
+		for _, a := range k.Addrs {
+			if !slices.Contains(addrs, a) {
+				addrs = append(addrs, a)
+			}
+		}
 	}
-	return s.hub.host.PeerAddrs(id)
+	return addrs[:min(len(addrs), maxPeerAddrs)]
 }

@@ -1,6 +1,8 @@
 package swarm
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -8,11 +10,16 @@ import (
 
 // Bounds on whom a swarm knows and talks to.
 const (
-	maxKnown   = 2000 // peers remembered
-	maxHints   = 1000 // peers remembered beyond which no more are taken from peers
-	maxPeers   = 64   // connections that this side opens up to
-	maxInbound = 160  // connections beyond which new ones are refused
-	maxDials   = 16   // dials under way
+	maxKnown = 2000 // peers remembered
+	maxHints = 1000 // peers remembered beyond which no more are taken from peers
+	maxPeers = 64   // connections that this side opens up to
+	// neighbours is how many peers that lack pieces a node has before it stops
+	// to open connections to such: more cost HAVEs and wake-ups, and give
+	// nothing (docs/adr/0009). Those that others open come on top. Where there
+	// are several carriers it does not hold: there members must know each other.
+	neighbours = 12
+	maxInbound = 160 // connections beyond which new ones are refused
+	maxDials   = 16  // dials under way
 )
 
 const (
@@ -30,9 +37,11 @@ const (
 // roster is who may be in the swarm: it decides whom to dial when. It does no
 // I/O and is used by the event loop only.
 type roster struct {
-	self  shoal.NodeID
-	known map[shoal.NodeID]*contact
-	dials int
+	self    shoal.NodeID
+	known   map[shoal.NodeID]*contact
+	dials   int
+	carrier string // that some peer is in
+	mixed   bool   // others are in another
 }
 
 type contact struct {
@@ -48,10 +57,15 @@ func newRoster(self shoal.NodeID) *roster {
 }
 
 // hint learns of a peer from another one, which may be wrong: it changes
-// nothing that is known, and leaves room for those that are added.
+// nothing that is known to be good, and leaves room for those that are added. A
+// peer that could not be reached may be elsewhere by now.
 func (r *roster) hint(p Peer, now time.Time) {
-	if k := r.known[p.ID]; k == nil && len(r.known) < maxHints || k != nil && len(k.Addrs) == 0 {
+	k := r.known[p.ID]
+	switch {
+	case k == nil && len(r.known) < maxHints, k != nil && len(k.Addrs) == 0:
 		r.add(p, now)
+	case k != nil && k.failures > 0 && !k.dialling && len(p.Addrs) > 0:
+		k.Addrs = slices.Clone(p.Addrs[:min(len(p.Addrs), maxPeerAddrs)])
 	}
 }
 
@@ -61,6 +75,8 @@ func (r *roster) add(p Peer, now time.Time) {
 		return
 	}
 	p.Addrs = p.Addrs[:min(len(p.Addrs), maxPeerAddrs)]
+	r.mixed = r.mixed || p.Carrier != "" && r.carrier != "" && p.Carrier != r.carrier
+	r.carrier = cmp.Or(r.carrier, p.Carrier)
 	if k := r.known[p.ID]; k != nil {
 		if p.Name == "" {
 			p.Name, p.Locality = k.Name, k.Locality
@@ -102,12 +118,25 @@ func (r *roster) name(id shoal.NodeID) string {
 // plan chooses the peers to dial now, given who is connected. They count as
 // being dialled until dialled is called.
 func (r *roster) plan(now time.Time, connected func(shoal.NodeID) bool, connections int) []Peer {
+	full := func() bool { return r.dials >= maxDials || connections+r.dials >= maxPeers }
+	if full() {
+		return nil
+	}
+	needy := 0 // that are connected
+	for id, k := range r.known {
+		if !k.Seed && connected(id) {
+			needy++
+		}
+	}
 	var out []Peer
 	for id, k := range r.known {
-		if r.dials >= maxDials || connections+r.dials >= maxPeers {
+		if full() {
 			break
 		}
 		if k.dialling || len(k.Addrs) == 0 || now.Before(k.next) || now.Before(k.banned) || connected(id) {
+			continue
+		}
+		if !k.Seed && !r.mixed && needy+r.dials >= neighbours {
 			continue
 		}
 		k.dialling = true

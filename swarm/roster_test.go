@@ -79,7 +79,9 @@ func TestRosterBounds(t *testing.T) {
 	r.add(contactOf("self"), start)
 	r.add(Peer{ID: "unreachable"}, start)
 	for i := range maxKnown + 10 {
-		r.add(contactOf(fmt.Sprintf("z%04d", i)), start)
+		p := contactOf(fmt.Sprintf("z%04d", i))
+		p.Seed = true
+		r.add(p, start)
 	}
 	if len(r.known) != maxKnown {
 		t.Errorf("%d known", len(r.known))
@@ -159,5 +161,45 @@ func TestRosterHints(t *testing.T) {
 	r.add(contactOf("c"), start)
 	if r.known["c"] == nil {
 		t.Error("no room for a peer that the caller adds")
+	}
+}
+
+// A node connects to every peer that has everything, and to a few of the
+// others, unless it must know all members of its carrier.
+func TestRosterHasFewNeighbours(t *testing.T) {
+	for name, tt := range map[string]struct {
+		carriers []string
+		want     int // peers that lack pieces
+	}{
+		"no carriers known": {[]string{""}, neighbours},
+		"one carrier":       {[]string{"a", ""}, neighbours},
+		"two carriers":      {[]string{"a", "b"}, 30},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, now := newRoster("me"), time.Unix(0, 0)
+			for i := range 35 {
+				r.add(Peer{
+					ID: shoal.NodeID(fmt.Sprint("peer", i)), Addrs: []string{"a"}, Seed: i >= 30,
+					Locality: shoal.Locality{Carrier: tt.carriers[i%len(tt.carriers)]},
+				}, now)
+			}
+			conns := map[shoal.NodeID]bool{}
+			needy, seeds := 0, 0
+			for range 10 {
+				now = now.Add(time.Second)
+				for _, p := range r.plan(now, func(id shoal.NodeID) bool { return conns[id] }, len(conns)) {
+					conns[p.ID] = true
+					r.dialled(p.ID, now)
+					if p.Seed {
+						seeds++
+					} else {
+						needy++
+					}
+				}
+			}
+			if needy != tt.want || seeds != 5 {
+				t.Errorf("%d seeds and %d others, want 5 and %d", seeds, needy, tt.want)
+			}
+		})
 	}
 }

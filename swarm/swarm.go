@@ -62,7 +62,7 @@ func newSwarm(h *Hub, m *shoal.Manifest, st Store, origin bool) *Swarm {
 		complete: make(chan struct{}),
 		done:     make(chan struct{}),
 		state: exchange.New(exchange.Config{
-			Held: held, PieceLength: m.PieceLength(), PieceSize: m.PieceSize, Starts: fileStarts(m),
+			Self: h.host.ID(), Carrier: h.Locality().Carrier, Held: held, PieceLength: m.PieceLength(), PieceSize: m.PieceSize, Starts: fileStarts(m),
 			Origin: origin, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		}),
 		conns:  make(map[shoal.NodeID]*conn),

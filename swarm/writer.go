@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"slices"
 	"time"
 
 	"github.com/shoal-cdn/shoal/swarm/exchange"
@@ -110,7 +111,7 @@ func (w *writer) writeBlock(b exchange.SendBlock) error {
 	control := len(w.buf)
 	w.buf = wire.AppendBlockHeader(w.buf, b.Piece, b.Begin, b.Length)
 	head := len(w.buf)
-	w.buf = append(w.buf, make([]byte, b.Length)...)
+	w.buf = slices.Grow(w.buf, b.Length)[:head+b.Length]
 	if err := w.swarm.store.ReadAt(w.buf[head:], b.Piece, int64(b.Begin)); err != nil {
 		w.swarm.log.Warn("cannot read a piece to serve it", "piece", b.Piece, "err", err)
 		w.event(exchange.ReadFailed{Peer: w.peer, Piece: b.Piece})

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -20,7 +20,6 @@ import (
 	p2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	"github.com/libp2p/go-libp2p/p2p/transport/quic"
 	ma "github.com/multiformats/go-multiaddr"
-	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/shoal-cdn/shoal"
 )
@@ -30,22 +29,32 @@ type Config struct {
 	Key    []byte // from GenerateKey
 	Listen string // host:port for TCP and QUIC; an empty host listens on all addresses; port 0 picks one
 	Log    *slog.Logger
+
+	// Announce are further addresses at which peers reach the host, IP:PORT or an
+	// IP with the port of Listen: those of an address translation before it.
+	Announce []string
 }
 
 // Host is a node's presence on the network. It is safe for concurrent use.
 type Host struct {
-	host host.Host
-	log  *slog.Logger
+	host   host.Host
+	ranker *ranker
+	extra  []ma.Multiaddr // Config.Announce
+	log    *slog.Logger
 }
 
-// New starts a host. The error is of kind [shoal.ErrInvalid] where Key or
-// Listen is unusable.
+// New starts a host. The error is of kind [shoal.ErrInvalid] where Key, Listen or
+// Announce is unusable.
 func New(cfg Config) (*Host, error) {
 	key, err := crypto.UnmarshalPrivateKey(cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("identity key: %w: %v", shoal.ErrInvalid, err)
 	}
-	listen, err := listenAddrs(cfg.Listen)
+	listen, port, err := listenAddrs(cfg.Listen)
+	if err != nil {
+		return nil, err
+	}
+	extra, err := announced(cfg.Announce, port)
 	if err != nil {
 		return nil, err
 	}
@@ -56,15 +65,17 @@ func New(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	ranker := newRanker(networks())
 	h, err := libp2p.New(
 		libp2p.Identity(key),
 		libp2p.ListenAddrStrings(listen...),
 		libp2p.Transport(newTCP),
 		libp2p.Transport(libp2pquic.NewTransport),
-		libp2p.Security(p2ptls.ID, p2ptls.New),
+		libp2p.Security(p2ptls.ID, newTLS),
 		libp2p.Muxer(yamux.ID, newMuxer()),
 		libp2p.ResourceManager(rm),
-		libp2p.SwarmOpts(p2pswarm.WithDialRanker(tcpFirst)),
+		libp2p.SwarmOpts(p2pswarm.WithDialRanker(ranker.rank)),
+		libp2p.AddrsFactory(func(own []ma.Multiaddr) []ma.Multiaddr { return advertised(own, extra) }),
 		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),
 		libp2p.DisableIdentifyAddressDiscovery(),
@@ -75,39 +86,34 @@ func New(cfg Config) (*Host, error) {
 		rm.Close()
 		return nil, fmt.Errorf("listen on %q: %w", cfg.Listen, err)
 	}
-	return &Host{host: h, log: cfg.Log}, nil
+	return &Host{host: h, ranker: ranker, extra: extra, log: cfg.Log}, nil
 }
 
 // listenAddrs turns host:port into the multiaddrs of both transports. They
 // share a port number; for port 0 a free one is chosen here, once.
-func listenAddrs(hostport string) ([]string, error) {
+func listenAddrs(hostport string) (addrs []string, port string, err error) {
 	name, port, err := net.SplitHostPort(hostport)
 	if err != nil {
-		return nil, fmt.Errorf("listen address %q: %w: %v", hostport, shoal.ErrInvalid, err)
+		return nil, "", fmt.Errorf("listen address %q: %w: %v", hostport, shoal.ErrInvalid, err)
 	}
 	if name == "" {
 		name = "0.0.0.0"
 	}
 	ips, err := net.LookupIP(name)
 	if err != nil || len(ips) == 0 {
-		return nil, fmt.Errorf("listen address %q: %w: %v", hostport, shoal.ErrInvalid, err)
+		return nil, "", fmt.Errorf("listen address %q: %w: %v", hostport, shoal.ErrInvalid, err)
 	}
-	ip, family := ips[0], "ip6"
-	if ip.To4() != nil {
-		family = "ip4"
-	}
+	ip, _ := netip.AddrFromSlice(ips[0])
+	ip = ip.Unmap()
 	if port == "0" {
 		l, err := net.Listen("tcp", net.JoinHostPort(ip.String(), "0"))
 		if err != nil {
-			return nil, fmt.Errorf("listen address %q: %w", hostport, err)
+			return nil, "", fmt.Errorf("listen address %q: %w", hostport, err)
 		}
 		_, port, _ = net.SplitHostPort(l.Addr().String())
 		l.Close()
 	}
-	return []string{
-		fmt.Sprintf("/%s/%s/tcp/%s", family, ip, port),
-		fmt.Sprintf("/%s/%s/udp/%s/quic-v1", family, ip, port),
-	}, nil
+	return multiaddrs(ip, port), port, nil
 }
 
 // canListen finds out early, and in the kernel's own words, whether the address
@@ -120,37 +126,23 @@ func canListen(hostport string) error {
 	return l.Close()
 }
 
-// quicDelay is how long dials over TCP have before QUIC is tried.
-const quicDelay = 500 * time.Millisecond
-
-// tcpFirst ranks a peer's addresses: all TCP ones at once, then QUIC.
-func tcpFirst(addrs []ma.Multiaddr) []network.AddrDelay {
-	out := make([]network.AddrDelay, 0, len(addrs))
-	for _, a := range addrs {
-		d := network.AddrDelay{Addr: a}
-		if _, err := a.ValueForProtocol(ma.P_TCP); err != nil {
-			d.Delay = quicDelay
-		}
-		out = append(out, d)
-	}
-	slices.SortStableFunc(out, func(a, b network.AddrDelay) int { return int(a.Delay - b.Delay) })
-	return out
-}
-
 // ID is the host's node ID.
 func (h *Host) ID() shoal.NodeID { return shoal.NodeID(h.host.ID().String()) }
 
-// Addrs lists the multiaddrs the host can be dialled on, without /p2p. A
-// wildcard address is resolved to those of the interfaces; loopback ones are
-// left out then, unless there is no other.
+// Addrs lists the multiaddrs the host can be dialled on, without /p2p, at most
+// 32. A wildcard address is resolved to those of the interfaces; loopback ones are
+// left out then, unless there is no other. Those of Config.Announce come last.
 func (h *Host) Addrs() []string {
-	all := h.host.Addrs()
-	outside := slices.DeleteFunc(slices.Clone(all), manet.IsIPLoopback)
-	if len(outside) == 0 {
-		outside = all
+	all := h.host.Addrs() // in an order of libp2p's
+	isExtra := func(a ma.Multiaddr) int {
+		if slices.ContainsFunc(h.extra, a.Equal) {
+			return 1
+		}
+		return 0
 	}
-	out := make([]string, len(outside))
-	for i, a := range outside {
+	slices.SortStableFunc(all, func(a, b ma.Multiaddr) int { return isExtra(a) - isExtra(b) })
+	out := make([]string, len(all))
+	for i, a := range all {
 		out[i] = a.String()
 	}
 	return out
@@ -162,21 +154,27 @@ func (h *Host) Handle(proto string, f func(*Stream)) {
 	h.host.SetStreamHandler(protocol.ID(proto), func(s network.Stream) { f(newStream(s, false)) })
 }
 
-// Open opens a stream to a peer, dialling it if need be on any of the given
-// addresses or those known from before.
+// Open opens a stream to a peer, dialling it if need be on the given addresses,
+// the best first, or those known from before.
 func (h *Host) Open(ctx context.Context, id shoal.NodeID, addrs []string, proto string) (*Stream, error) {
 	pid, err := peer.Decode(string(id))
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w: %v", id, shoal.ErrInvalid, err)
 	}
+	if h.host.Network().Connectedness(pid) == network.Connected {
+		addrs = nil // it has said itself where it is, and PeerAddrs is to tell just that
+	}
+	given := make([]ma.Multiaddr, 0, len(addrs))
 	for _, a := range addrs {
 		m, err := ma.NewMultiaddr(a)
 		if err != nil {
 			h.log.Debug("skip a peer's address", "peer", id, "addr", a, "err", err)
 			continue
 		}
-		h.host.Peerstore().AddAddr(pid, m, peerstore.TempAddrTTL)
+		given = append(given, m)
 	}
+	h.host.Peerstore().AddAddrs(pid, given, peerstore.TempAddrTTL)
+	defer h.ranker.prefer(given)()
 	s, err := h.host.NewStream(ctx, pid, protocol.ID(proto))
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", id.Short(), err)
@@ -197,6 +195,10 @@ func (h *Host) PeerAddrs(id shoal.NodeID) []string {
 	}
 	return out
 }
+
+// Libp2p is the host itself, for protocols of libp2p's own that share its
+// connections (the DHT). It is closed with h.
+func (h *Host) Libp2p() host.Host { return h.host }
 
 // Disconnect closes all connections to a peer.
 func (h *Host) Disconnect(id shoal.NodeID) {

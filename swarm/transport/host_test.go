@@ -214,29 +214,6 @@ func TestWildcardAddrs(t *testing.T) {
 	}
 }
 
-func TestTCPFirst(t *testing.T) {
-	var addrs []ma.Multiaddr
-	for _, a := range []string{
-		"/ip4/198.18.0.1/udp/1/quic-v1", "/ip4/198.18.0.1/tcp/1", "/ip6/2001:db8::1/udp/1/quic-v1", "/ip6/2001:db8::1/tcp/1",
-	} {
-		addrs = append(addrs, ma.StringCast(a))
-	}
-	got := tcpFirst(addrs)
-	want := []int{1, 3, 0, 2}
-	for i, j := range want {
-		delay := time.Duration(0)
-		if j%2 == 0 {
-			delay = quicDelay
-		}
-		if !got[i].Addr.Equal(addrs[j]) || got[i].Delay != delay {
-			t.Errorf("%d: %v after %v, want %v after %v", i, got[i].Addr, got[i].Delay, addrs[j], delay)
-		}
-	}
-	if len(tcpFirst(nil)) != 0 {
-		t.Error("addresses from nowhere")
-	}
-}
-
 // Many nodes behind one address reach a host at once; libp2p's own limits
 // refuse the ninth. Loopback is exempt from those, so the limits of a public
 // address are asked of the resource manager itself.

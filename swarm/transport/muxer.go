@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net"
 	"slices"
 	"sync"
@@ -82,40 +83,63 @@ func newMuxer() muxer { return muxer{yamux.DefaultTransport} }
 
 func (m muxer) NewConn(nc net.Conn, isServer bool, scope network.PeerScope) (network.MuxedConn, error) {
 	b := &Backlog{}
-	c, err := m.yamux.NewConn(&countedConn{nc, b}, isServer, scope)
+	records := recordsBelow(nc)
+	sock := newSocket(records)
+	c, err := m.yamux.NewConn(&countedConn{nc, b, records, sock}, isServer, scope)
 	if err != nil {
 		return nil, err
 	}
-	return &muxedConn{c, b}, nil
+	return &muxedConn{c, b, sock}, nil
 }
 
 // countedConn takes the data that yamux hands to the network off the backlog.
 type countedConn struct {
 	net.Conn
 	backlog *Backlog
+	records *recordConn // below TLS; nil: no TLS of ours
+	socket  *socket
 }
 
 func (c *countedConn) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
+	n, err := c.write(p)
 	if len(p) > yamuxHeader {
 		c.backlog.add(yamuxHeader - len(p))
 	}
 	return n, err
 }
 
+// write sends a frame's records together.
+func (c *countedConn) write(p []byte) (int, error) {
+	if c.records == nil {
+		return c.Conn.Write(p)
+	}
+	c.records.hold()
+	n, err := c.Conn.Write(p)
+	return n, errors.Join(err, c.records.flush())
+}
+
 func (c *countedConn) Close() error {
 	c.backlog.close()
+	c.socket.close()
+	if c.records != nil && c.records.writing.Load() {
+		c.records.Close() // as TLS does: closing breaks a write that is under way
+	}
 	return c.Conn.Close()
 }
 
 type muxedConn struct {
 	network.MuxedConn
 	backlog *Backlog
+	socket  *socket
 }
 
 func (c *muxedConn) As(target any) bool {
-	if t, ok := target.(**Backlog); ok {
+	switch t := target.(type) {
+	case **Backlog:
 		*t = c.backlog
+		return true
+	case **socket:
+		*t = c.socket
 		return true
 	}
 	return c.MuxedConn.As(target)

@@ -1,6 +1,10 @@
 package transport
 
-import "golang.org/x/sys/unix"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // notSentLowat bounds the bytes that the kernel takes before it has sent
 // earlier ones: what a request may have to queue behind, at most.
@@ -28,4 +32,28 @@ func setCongestionControl(fd uintptr) {
 		name = "bbr"
 	}
 	_ = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, name)
+}
+
+// tcpCounters reads what the kernel has counted of a connection (tcp(7), TCP_INFO).
+func tcpCounters(fd uintptr) (c Counters, ok bool) {
+	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return Counters{}, false
+	}
+	return Counters{
+		Acked:  int64(info.Bytes_acked),
+		Sent:   int64(info.Bytes_sent),
+		Resent: int64(info.Bytes_retrans),
+		Busy:   time.Duration(info.Busy_time) * time.Microsecond,
+		RTT:    time.Duration(info.Rtt) * time.Microsecond,
+	}, true
+}
+
+// lowWaterMark says that setLowWaterMark works.
+const lowWaterMark = true
+
+// setLowWaterMark has a socket count as readable when so many bytes are there,
+// or no more can come.
+func setLowWaterMark(fd uintptr, bytes int) {
+	_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, bytes)
 }

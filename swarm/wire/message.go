@@ -59,6 +59,7 @@ const (
 	requestLen  = 1 + 3*4         // type, piece, begin, length
 	blockPrefix = 1 + 2*4         // type, piece, begin
 	BlockHeader = 4 + blockPrefix // bytes before a block's payload on the wire
+	HaveLength  = headerLen + 4   // bytes of a HAVE on the wire
 )
 
 // maxLen is the greatest value of the length field for a type; 0: unknown type.
