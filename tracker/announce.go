@@ -54,6 +54,7 @@ func (t *Tracker) takeIn(ctx context.Context, now time.Time, a *api.Announce, so
 	if a.Node.Gateway, dropped = ownGateways(&a.Node, source); len(dropped) > 0 {
 		t.log.Debug("gateways that are not at the node's own addresses are not used", "node", a.Node.Name, "gateways", dropped, "source", source)
 	}
+	t.locate(&a.Node, source)
 	ticket, err := t.nodes.Announce(now, a)
 	switch {
 	case err != nil, ticket.Resync:
@@ -61,6 +62,7 @@ func (t *Tracker) takeIn(ctx context.Context, now time.Time, a *api.Announce, so
 	case ticket.Stale: // what it says has come already, but may still be on its way to the disk
 		return ticket, t.saver.Save(ctx)
 	}
+	t.seePaths(now, a)
 	if ticket.Started || a.Leaving {
 		t.leases.Forget(now, a.Node.ID)
 	}

@@ -12,8 +12,10 @@ import (
 )
 
 const (
-	maxUploads  = 4      // .torrent files in memory at a time
-	maxContents = 10_000 // in a list
+	maxUploads  = 4                // .torrent files in memory at a time
+	uploadWait  = 30 * time.Second // for a place among them
+	uploadRate  = 512 << 10        // bytes/s that a client has to send one at, at least
+	maxContents = 10_000           // in a list
 )
 
 func (t *Tracker) putContent(ctx context.Context, id shoal.ContentID, torrent []byte) (api.Content, error) {

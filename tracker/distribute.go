@@ -135,10 +135,15 @@ func (t *Tracker) cancelTask(ctx context.Context, now time.Time, id string) (api
 	return t.task(ctx, now, id)
 }
 
-// listTasks returns the newest tasks, newest first. What the engine holds is
-// newer than the database.
-func (t *Tracker) listTasks(ctx context.Context, now time.Time, limit int) ([]api.Task, error) {
-	list, err := t.db.Tasks(ctx, now, limit)
+// listTasks returns a page of the tasks, newest first: those after one of this ID,
+// or "" for the newest. What the engine holds is newer than the database.
+func (t *Tracker) listTasks(ctx context.Context, now time.Time, limit int, after string) ([]api.Task, error) {
+	if after != "" {
+		if _, err := t.task(ctx, now, after); err != nil {
+			return nil, fmt.Errorf("list tasks: %w", err)
+		}
+	}
+	list, err := t.db.Tasks(ctx, now, limit, after)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/netip"
 	"reflect"
@@ -35,12 +36,15 @@ func (t *Tracker) routes(version string) (http.Handler, error) {
 
 	route(a, t, http.MethodPost, "/v1/announce", "announce", "A node's regular message", t.postAnnounce, limited(api.MaxAnnounceBytes, bodyTimeout))
 	route(a, t, http.MethodGet, "/v1/nodes", "list-nodes", "Nodes in the order of their names", t.getNodes)
+	route(a, t, http.MethodGet, "/v1/topology", "topology", "The lines between carriers, as nodes see them", t.getTopology)
+	route(a, t, http.MethodGet, "/v1/where", "where", "Which carrier, region and site an address is in", t.getWhere)
+	route(a, t, http.MethodGet, "/v1/ingest", "list-ingest", "Nodes that take uploads, the nearest first", t.getIngest)
 	route(a, t, http.MethodGet, "/v1/contents", "list-contents", "Registered contents, newest first", t.getContents)
 	route(a, t, http.MethodPut, "/v1/contents/{id}", "put-content", "Register a content by its .torrent file", t.putTorrent, limited(api.MaxTorrentBytes, torrentTimeout), t.uploadSlot)
 	route(a, t, http.MethodGet, "/v1/contents/{id}", "get-content", "One content", t.getContent)
 	route(a, t, http.MethodGet, "/v1/contents/{id}/torrent", "get-torrent", "A content's .torrent file", t.getTorrent, answers(torrentType))
 	route(a, t, http.MethodPost, "/v1/tasks", "create-task", "Distribute a content to nodes", t.postTask, limited(api.MaxTaskBytes, bodyTimeout), created)
-	route(a, t, http.MethodGet, "/v1/tasks", "list-tasks", "The newest tasks, without their sub-tasks", t.getTasks)
+	route(a, t, http.MethodGet, "/v1/tasks", "list-tasks", "The newest tasks, or those after one, without their sub-tasks", t.getTasks)
 	route(a, t, http.MethodGet, "/v1/tasks/{task}", "get-task", "One task; with wait, once it has changed", t.getTask)
 	route(a, t, http.MethodPost, "/v1/tasks/{task}/cancel", "cancel-task", "Have a task's nodes give it up", t.postCancel)
 
@@ -115,16 +119,45 @@ func answers(contentType string) func(*huma.Operation) {
 	}
 }
 
-// uploadSlot bounds how many .torrent files are in memory at a time.
+// uploadSlot bounds how many .torrent files are in memory at a time, and how long
+// each holds its place: clients that send slowly must not keep the others out.
 func (t *Tracker) uploadSlot(op *huma.Operation) {
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
+		wait := time.NewTimer(uploadWait)
+		defer wait.Stop()
 		select {
 		case t.uploads <- struct{}{}:
 			defer func() { <-t.uploads }()
+			r, w := humago.Unwrap(ctx)
+			r.Body = &hurried{r.Body, http.NewResponseController(w), time.Now().Add(uploadTime(r.ContentLength))}
 			next(ctx)
+		case <-wait.C:
+			_, w := humago.Unwrap(ctx)
+			api.ProblemOf(fmt.Errorf("%w: too many .torrent files are being registered", shoal.ErrUnavailable)).Write(w)
 		case <-ctx.Context().Done():
 		}
 	})
+}
+
+// uploadTime is how long sending n bytes of a .torrent file may take; less than 0: a
+// number that is not known.
+func uploadTime(n int64) time.Duration {
+	if n < 0 || n > api.MaxTorrentBytes {
+		n = api.MaxTorrentBytes
+	}
+	return bodyTimeout + time.Duration(n)*time.Second/uploadRate
+}
+
+// hurried is a request's body that has to be read by a certain time.
+type hurried struct {
+	io.ReadCloser
+	control *http.ResponseController
+	until   time.Time
+}
+
+func (b *hurried) Read(p []byte) (int, error) {
+	_ = b.control.SetReadDeadline(b.until) // a recorder in a test has none
+	return b.ReadCloser.Read(p)
 }
 
 type (
@@ -147,7 +180,8 @@ type (
 		Body []byte
 	}
 	tasksIn struct {
-		Limit int `query:"limit" default:"100" minimum:"1" maximum:"1000"`
+		Limit int    `query:"limit" default:"100" minimum:"1" maximum:"1000"`
+		After string `query:"after" maxLength:"64" doc:"a task: the list begins with the next older one"`
 	}
 	oneTaskIn struct {
 		Task string `path:"task" maxLength:"64"`
@@ -214,7 +248,7 @@ func (t *Tracker) postTask(ctx context.Context, in *taskIn) (*body[api.Task], er
 }
 
 func (t *Tracker) getTasks(ctx context.Context, in *tasksIn) (*body[[]api.Task], error) {
-	return answerList(t.listTasks(ctx, time.Now(), in.Limit))
+	return answerList(t.listTasks(ctx, time.Now(), in.Limit, in.After))
 }
 
 func (t *Tracker) getTask(ctx context.Context, in *watchIn) (*body[api.Task], error) {

@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/netprobe/where"
 	"github.com/shoal-cdn/shoal/tracker/db"
 	"github.com/shoal-cdn/shoal/tracker/leases"
 	"github.com/shoal-cdn/shoal/tracker/registry"
 	"github.com/shoal-cdn/shoal/tracker/tasks"
+	"github.com/shoal-cdn/shoal/tracker/topology"
 	"golang.org/x/sync/singleflight"
 )
 
@@ -32,24 +34,30 @@ type Config struct {
 	NodeTimeout time.Duration // after which a dead node's sub-tasks fail; 0: 10 minutes; negative is refused
 	NoLeases    bool          // let every node read all of a content from its web seed, to see what leases save
 	Version     string        // of the program, for the OpenAPI document; "": "devel"
+
+	// Where says where addresses are, for nodes that don't say it themselves; nil:
+	// nothing does.
+	Where *where.Sources
 }
 
 // Tracker is a running tracker. It is safe for concurrent use.
 type Tracker struct {
-	log     *slog.Logger
-	started time.Time
-	db      *db.DB
-	nodes   *registry.Registry
-	tasks   *tasks.Engine
-	leases  *leases.Planner
-	free    bool               // Config.NoLeases
-	reading singleflight.Group // of contents to be leased
-	saver   saver
-	metrics *metrics
-	uploads chan struct{} // a slot for every .torrent that may be in memory
-	handler http.Handler
-	closing context.Context // ends held answers
-	close   context.CancelFunc
+	log      *slog.Logger
+	started  time.Time
+	db       *db.DB
+	nodes    *registry.Registry
+	tasks    *tasks.Engine
+	leases   *leases.Planner
+	topology *topology.Matrix
+	where    *where.Sources
+	free     bool               // Config.NoLeases
+	reading  singleflight.Group // of contents to be leased
+	saver    saver
+	metrics  *metrics
+	uploads  chan struct{} // a slot for every .torrent that may be in memory
+	handler  http.Handler
+	closing  context.Context // ends held answers
+	close    context.CancelFunc
 }
 
 // New opens the database and takes up what is in it. The caller runs the
@@ -77,17 +85,23 @@ func New(cfg Config) (*Tracker, error) {
 		return nil, fmt.Errorf("tracker: %w", err)
 	}
 	t := &Tracker{
-		log:     cfg.Log,
-		started: time.Now(),
-		db:      d,
-		nodes:   registry.New(newRand()),
-		tasks:   tasks.NewEngine(cfg.NodeTimeout),
-		free:    cfg.NoLeases,
-		uploads: make(chan struct{}, maxUploads),
+		log:      cfg.Log,
+		started:  time.Now(),
+		db:       d,
+		nodes:    registry.New(newRand()),
+		tasks:    tasks.NewEngine(cfg.NodeTimeout),
+		topology: topology.New(),
+		where:    cfg.Where,
+		free:     cfg.NoLeases,
+		uploads:  make(chan struct{}, maxUploads),
+	}
+	if t.where == nil {
+		t.where = new(where.Sources)
 	}
 	t.closing, t.close = context.WithCancel(ctx)
 	t.saver.save = t.saveTasks
 	t.metrics = newMetrics(t)
+	t.metrics.all.MustRegister(carrierBytes{t})
 	if err := t.restore(ctx); err != nil {
 		t.Close()
 		return nil, fmt.Errorf("tracker: %w", err)
@@ -158,6 +172,7 @@ func (t *Tracker) sweep(ctx context.Context, now time.Time) {
 		t.leases.Forget(now, n.ID)
 	}
 	t.leases.Sweep(now)
+	t.topology.Sweep(now)
 	if err := t.saveNodes(ctx, dead); err != nil {
 		t.log.Error("saving dead nodes failed", "err", err)
 	}

@@ -96,7 +96,7 @@ func TestDistribution(t *testing.T) {
 		if done.Efficiency == nil || *done.Efficiency != 0.1 {
 			t.Errorf("efficiency %v, want 100 kB over 1 MB/s in 1 s", done.Efficiency)
 		}
-		if l := must(f.client.Tasks(t.Context())); len(l) != 1 || l[0].State != api.Succeeded || l[0].Nodes != nil || l[0].Counts[api.Succeeded] != 1 {
+		if l := must(f.client.Tasks(t.Context(), "", api.MaxPage)); len(l) != 1 || l[0].State != api.Succeeded || l[0].Nodes != nil || l[0].Counts[api.Succeeded] != 1 {
 			t.Errorf("tasks %+v", l)
 		}
 		// What is over is watched without waiting.
@@ -272,7 +272,7 @@ func TestRepeatedCreateTask(t *testing.T) {
 		if again := must(f.client.CreateTask(t.Context(), req)); again.ID != "mine" {
 			t.Errorf("%+v", again)
 		}
-		if l := must(f.client.Tasks(t.Context())); len(l) != 1 {
+		if l := must(f.client.Tasks(t.Context(), "", api.MaxPage)); len(l) != 1 {
 			t.Errorf("%d tasks", len(l))
 		}
 		req.Dest = "elsewhere"

@@ -14,6 +14,7 @@ type Announce struct {
 	Holdings []Holding         `json:"holdings,omitempty"`
 	Gone     []shoal.ContentID `json:"gone,omitempty"` // held before, no longer
 	SubTasks []SubTaskReport   `json:"sub_tasks,omitempty"`
+	Paths    []Path            `json:"paths,omitempty"`   // to other carriers, at most [MaxPaths]
 	Cursor   uint64            `json:"cursor"`            // of the newest Reply the node has processed; 0: none, send everything
 	Wait     float64           `json:"wait,omitempty"`    // seconds; 0: answer at once
 	Leaving  bool              `json:"leaving,omitempty"` // the node stops: forget its holdings
@@ -27,6 +28,8 @@ type Reply struct {
 	Peers    map[shoal.ContentID][]Peer `json:"peers,omitempty"`     // for the contents the node fetches that have new ones, and those it is ordered to fetch, nearest first; not always all there are
 	SubTasks []SubTaskOrder             `json:"sub_tasks,omitempty"` // all that are open
 	Dial     []DialOrder                `json:"dial,omitempty"`      // connections to open since the cursor, at most [MaxDials]
+	Locality shoal.Locality             `json:"locality,omitzero"`   // where the tracker takes the node to be
+	Homes    []Home                     `json:"homes,omitempty"`     // its addresses that are elsewhere
 }
 
 // SubTaskOrder tells a node to carry out its part of a task. The tracker
@@ -62,10 +65,14 @@ type Bytes struct {
 	Wasted       int64 `json:"wasted"` // duplicates and what failed verification
 }
 
-// Fault is a peer's misbehaviour as one node saw it.
+// Fault is a peer's or an upstream's misbehaviour as one node saw it.
 type Fault struct {
-	Peer  shoal.NodeID `json:"peer"`
-	Name  string       `json:"name,omitempty"`
-	Kind  string       `json:"kind"` // "corrupt", "stalled" or "protocol"
-	Count int          `json:"count"`
+	Peer   shoal.NodeID `json:"peer"`             // "": a web seed
+	Name   string       `json:"name,omitempty"`   // a peer's, as it calls itself, or a web seed's URL without its query, which may be a secret
+	Kind   string       `json:"kind"`             // "corrupt", "stalled", "protocol", or [UpstreamFault]
+	Reason string       `json:"reason,omitempty"` // of an upstream: what went wrong the last time
+	Count  int          `json:"count"`
 }
+
+// UpstreamFault is the kind of what went wrong with a web seed or a gateway.
+const UpstreamFault = "upstream"

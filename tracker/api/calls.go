@@ -64,9 +64,17 @@ func (c *Client) CreateTask(ctx context.Context, t NewTask) (Task, error) {
 // NewTaskID returns a random ID for a task.
 func NewTaskID() string { return strings.ToLower(rand.Text()[:12]) }
 
-// Tasks returns the newest tasks, newest first, without their sub-tasks.
-func (c *Client) Tasks(ctx context.Context) ([]Task, error) {
-	return call[[]Task](ctx, c, request{op: "list tasks", method: http.MethodGet, path: "/v1/tasks"}, nil)
+// Tasks returns a page of the tasks, newest first and without their sub-tasks:
+// those after the task of an ID, or of "" the newest. It holds at most limit, 1 to
+// [MaxPage].
+func (c *Client) Tasks(ctx context.Context, after string, limit int) ([]Task, error) {
+	if after != "" {
+		if err := CheckTaskID(after); err != nil {
+			return nil, fmt.Errorf("list tasks: %w", err)
+		}
+	}
+	path := fmt.Sprintf("/v1/tasks?limit=%d&after=%s", limit, after)
+	return call[[]Task](ctx, c, request{op: "list tasks", method: http.MethodGet, path: path}, nil)
 }
 
 // Task returns one task with its sub-tasks.

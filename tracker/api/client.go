@@ -40,6 +40,10 @@ type Client struct {
 	last atomic.Int64 // index of the URL that answered last, -1 before the first answer
 }
 
+// keepAlive has a call that waits for its answer notice within seconds that the
+// tracker's machine has vanished without a word, and started again (B4).
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 3 * time.Second, Interval: 2 * time.Second, Count: 4}
+
 // NewClient returns a client for the trackers at urls. Where hc is nil a
 // default is taken; an hc with a Timeout must leave room for held answers
 // ([MaxWait]). An empty list and a malformed URL are [shoal.ErrInvalid].
@@ -58,7 +62,7 @@ func NewClient(urls []string, hc *http.Client) (*Client, error) {
 	if c.hc == nil {
 		c.hc = &http.Client{Transport: &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAliveConfig: keepAlive}).DialContext,
 			TLSHandshakeTimeout:   5 * time.Second,
 			ExpectContinueTimeout: time.Second,
 			IdleConnTimeout:       time.Minute,
@@ -69,6 +73,17 @@ func NewClient(urls []string, hc *http.Client) (*Client, error) {
 	c.last.Store(-1)
 	return c, nil
 }
+
+// NoTracker returns a client for a node that runs without trackers: all of its calls
+// fail with [shoal.ErrUnavailable].
+func NoTracker() *Client {
+	c := &Client{}
+	c.last.Store(-1)
+	return c
+}
+
+// errNoTracker is why a client without trackers fails.
+var errNoTracker = errors.New("there is no tracker")
 
 // Answered reports whether err, of a [Client], is what a tracker said: one that
 // could be reached has a trouble of its own, or refused. It is false where no
@@ -99,6 +114,9 @@ type request struct {
 // do sends r to one tracker after the other and returns the body of the first
 // answer that isn't a 5xx.
 func (c *Client) do(ctx context.Context, r request) ([]byte, error) {
+	if len(c.urls) == 0 {
+		return nil, fmt.Errorf("%s: %w: %w", r.op, shoal.ErrUnavailable, errNoTracker)
+	}
 	first := int(max(c.last.Load(), 0))
 	var errs []error
 	for n := range c.urls {

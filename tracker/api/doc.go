@@ -3,6 +3,9 @@
 //
 //	POST   /v1/announce                Announce → Reply; the answer may be held back, see below
 //	GET    /v1/nodes                   []Node
+//	GET    /v1/ingest?carrier=C&…      []IngestServer, the nearest first; see [Client.IngestServers]
+//	GET    /v1/where?addr=ADDR         Where: which carrier, region and site an IP address is in
+//	GET    /v1/topology                Topology: the lines between carriers, as nodes see them
 //	PUT    /v1/contents/{id}           a .torrent file (BEP 52) → Content; repeating it does no harm
 //	GET    /v1/contents                []Content, newest first
 //	GET    /v1/contents/{id}           Content

@@ -65,7 +65,7 @@ func (r *LeaseRequest) Validate() error {
 func (l Limits) Validate() error {
 	check := func(where string, copies float64, rate shoal.Rate) error {
 		if !(copies >= 0 && copies <= maxCopies) || rate < 0 {
-			return invalid("limits%s: %v copies at %d bytes/s: want 0 or more", where, copies, rate)
+			return invalid("limits%s: %v copies at %d bytes/s: want 0 or more, and at most %g copies", where, copies, rate, float64(maxCopies))
 		}
 		return nil
 	}

@@ -21,6 +21,8 @@ const (
 	MaxBenched  = 64     // upstreams excluded from a lease
 	MaxRuns     = 16     // runs of pieces, a lease
 	MaxDials    = 16     // orders to dial, a reply
+	MaxPaths    = 64     // paths to other carriers, an announce
+	MaxPage     = 1000   // tasks in a list
 
 	maxName    = 63
 	maxLabel   = 64
@@ -33,4 +35,5 @@ const (
 	maxReason  = 256
 	maxSeconds = 1e9 // of a node's account of its time
 	maxCopies  = 1e6 // of a task's limits
+	maxRTT     = 1e6 // ms
 )

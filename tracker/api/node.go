@@ -20,11 +20,16 @@ type NodeInfo struct {
 	// announce comes from loopback.
 	Gateway []string `json:"gateway,omitempty"`
 
-	Up      shoal.Rate `json:"up,omitempty"`    // uplink, bytes/s; 0: unknown
-	Down    shoal.Rate `json:"down,omitempty"`  // downlink, bytes/s; 0: unknown
-	Guest   bool       `json:"guest,omitempty"` // takes part in swarms, is never given tasks ("shoal get")
+	Up      shoal.Rate `json:"up,omitempty"`     // uplink, bytes/s; 0: unknown
+	Down    shoal.Rate `json:"down,omitempty"`   // downlink, bytes/s; 0: unknown
+	Guest   bool       `json:"guest,omitempty"`  // takes part in swarms, is never given tasks ("shoal get")
+	Ingest  bool       `json:"ingest,omitempty"` // takes uploads at its gateways
 	Version string     `json:"version,omitempty"`
+
+	// Locality is what a node says of its place; empty parts of it, the tracker fills
+	// in from its addresses. How it did so is in Place.
 	shoal.Locality
+	Place Place `json:"place,omitzero"`
 }
 
 // Node is the tracker's picture of a node: GET /v1/nodes.
@@ -39,7 +44,7 @@ type Node struct {
 type Peer struct {
 	ID    shoal.NodeID `json:"id"`
 	Name  string       `json:"name"`
-	Addrs []string     `json:"addrs"`
+	Addrs []string     `json:"addrs"` // the best for the node that is told of it first
 	Role  Role         `json:"role"`
 	shoal.Locality
 }

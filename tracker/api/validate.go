@@ -113,6 +113,14 @@ func (a *Announce) Validate() error {
 			return err
 		}
 	}
+	if len(a.Paths) > MaxPaths {
+		return invalid("%d paths: want at most %d", len(a.Paths), MaxPaths)
+	}
+	for i := range a.Paths {
+		if err := a.Paths[i].Validate(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -148,16 +156,29 @@ func (r *SubTaskReport) validate() error {
 	if len(r.Faults) > MaxFaults {
 		return invalid("sub-task of %s: %d faults: want at most %d", r.Task, len(r.Faults), MaxFaults)
 	}
-	for _, f := range r.Faults {
-		if len(f.Kind) > maxLabel || len(f.Name) > maxName || f.Count < 0 || !printable(f.Kind) || !printable(f.Name) {
-			return invalid("sub-task of %s: fault %s of %s", r.Task, quote(f.Kind), quote(f.Name))
-		}
-		if _, err := shoal.ParseNodeID(string(f.Peer)); err != nil {
-			return err
+	for i := range r.Faults {
+		if err := r.Faults[i].validate(); err != nil {
+			return fmt.Errorf("sub-task of %s: %w", r.Task, err)
 		}
 	}
 	r.Error = cut(strings.ToValidUTF8(r.Error, "\uFFFD"), maxError)
 	return nil
+}
+
+func (f *Fault) validate() error {
+	most, webSeed := maxName, f.Kind == UpstreamFault && f.Peer == ""
+	if webSeed {
+		most = maxURL
+	}
+	if len(f.Kind) > maxLabel || len(f.Name) > most || f.Count < 0 || !printable(f.Kind) || !printable(f.Name) || webSeed && f.Name == "" {
+		return invalid("fault %s of %s", quote(f.Kind), quote(f.Name))
+	}
+	f.Reason = cut(strings.ToValidUTF8(f.Reason, "\uFFFD"), maxReason)
+	if webSeed {
+		return nil
+	}
+	_, err := shoal.ParseNodeID(string(f.Peer))
+	return err
 }
 
 // CheckTaskID checks the form of a task's ID. The error is of kind [shoal.ErrInvalid].

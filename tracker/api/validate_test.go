@@ -16,7 +16,9 @@ func valid() Announce {
 			Gateway:  []string{"http://10.0.0.1:81", "https://[fd00::1]:82/"},
 			Locality: shoal.Locality{Carrier: "中国电信"}},
 		Holdings: []Holding{{Role: Fetcher, Pieces: shoal.Pieces{Total: 2, Count: 1}}},
-		SubTasks: []SubTaskReport{{Task: "t", State: Running, Faults: []Fault{{Peer: "id2", Kind: "corrupt"}}}},
+		SubTasks: []SubTaskReport{{Task: "t", State: Running, Faults: []Fault{
+			{Peer: "id2", Kind: "corrupt"}, {Name: "http://h/f", Kind: UpstreamFault, Reason: "status 404"}, {Peer: "id3", Kind: UpstreamFault},
+		}}},
 	}
 }
 
@@ -64,6 +66,8 @@ func TestValidate(t *testing.T) {
 		"endless seconds":     func(a *Announce) { a.SubTasks[0].Why.Disk = math.Inf(1) },
 		"many faults":         func(a *Announce) { a.SubTasks[0].Faults = make([]Fault, MaxFaults+1) },
 		"fault of nobody":     func(a *Announce) { a.SubTasks[0].Faults[0].Peer = "" },
+		"fault of no server":  func(a *Announce) { a.SubTasks[0].Faults[0] = Fault{Kind: UpstreamFault} },
+		"long server's name":  func(a *Announce) { a.SubTasks[0].Faults[0] = Fault{Kind: UpstreamFault, Name: long} },
 	} {
 		a := valid()
 		spoil(&a)

@@ -86,12 +86,15 @@ func TestReopen(t *testing.T) {
 	if got, err := db.Nodes(ctx); err != nil || !reflect.DeepEqual(got, []api.Node{node}) {
 		t.Errorf("nodes %+v, %v", got, err)
 	}
-	list, err := db.Tasks(ctx, t0.Add(time.Hour), 10)
+	list, err := db.Tasks(ctx, t0.Add(time.Hour), 10, "")
 	if err != nil || len(list) != 2 || list[0].ID != "t2" || list[0].State != api.Failed || list[0].Seconds != 59 || list[1].Counts[api.Pending] != 2 || list[1].Seconds != 3600 {
 		t.Errorf("tasks %+v, %v", list, err)
 	}
-	if list, err := db.Tasks(ctx, t0, 1); err != nil || len(list) != 1 || list[0].Counts[api.Failed] != 1 {
+	if list, err := db.Tasks(ctx, t0, 1, ""); err != nil || len(list) != 1 || list[0].Counts[api.Failed] != 1 {
 		t.Errorf("newest task %+v, %v", list, err)
+	}
+	if list, err := db.Tasks(ctx, t0, 10, "t2"); err != nil || len(list) != 1 || list[0].ID == "t2" || list[0].Counts[api.Pending] != 2 {
+		t.Errorf("after the newest task %+v, %v", list, err)
 	}
 	if n, err := db.CountContents(ctx); err != nil || n != 1 {
 		t.Errorf("%d contents, %v", n, err)

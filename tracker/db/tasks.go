@@ -130,17 +130,24 @@ func (db *DB) OpenTasks(ctx context.Context) ([]tasks.Task, error) {
 	return list, err
 }
 
-// Tasks returns the newest tasks as they were last saved, newest first,
-// without their sub-tasks.
-func (db *DB) Tasks(ctx context.Context, now time.Time, limit int) ([]api.Task, error) {
-	rows, err := db.read.QueryContext(ctx, `SELECT `+taskColumns+fromTasks+`ORDER BY tasks.created DESC, tasks.id LIMIT $1`, limit)
+// page is a part of the list of tasks: $1 of them at most, from the one after the task
+// $2 on, or from the newest.
+const page = `
+	WHERE $2 = '' OR tasks.created < (SELECT created FROM tasks AS t WHERE t.id = $2)
+		OR tasks.created = (SELECT created FROM tasks AS t WHERE t.id = $2) AND tasks.id > $2
+	ORDER BY tasks.created DESC, tasks.id LIMIT $1`
+
+// Tasks returns tasks as they were last saved, newest first, without their
+// sub-tasks: at most limit, those that come after one of this ID, or "" for the newest.
+func (db *DB) Tasks(ctx context.Context, now time.Time, limit int, after string) ([]api.Task, error) {
+	rows, err := db.read.QueryContext(ctx, `SELECT `+taskColumns+fromTasks+page, limit, after)
 	list, err := collect("list tasks", rows, err, func(t *tasks.Task) error { return scanTask(rows, t) })
 	if err != nil {
 		return nil, err
 	}
 	rows, err = db.read.QueryContext(ctx, `
 		SELECT task, state, count(*) FROM sub_tasks
-		WHERE task IN (SELECT id FROM tasks ORDER BY created DESC, id LIMIT $1) GROUP BY task, state`, limit)
+		WHERE task IN (SELECT id FROM tasks `+page+`) GROUP BY task, state`, limit, after)
 	type count struct {
 		task  string
 		state api.State

@@ -23,17 +23,21 @@ const (
 	growth = 4
 	// share is the part of what is left that one lease may take, over the number
 	// of nodes that want it: half of an even share, so that the last pieces
-	// leave in small leases and nobody waits long for a slow node's.
+	// leave in small leases and nobody waits long for a slow node's. One whose rate
+	// is known may have more if nobody else wants any, or it lasts no longer than brief.
 	share = 2
+	brief = 500 * time.Millisecond
 
 	askerIdle = time.Minute
+	// leastSpan is the time that a node's rate is taken over, at least.
+	leastSpan = 500 * time.Millisecond
 	// patience is how long a node is refused before it counts as cut off.
 	patience = 15 * time.Second
 	// tardy is how late a refused node may return and still count as waiting.
 	tardy = 5 * time.Second
-	// maxLeases is how many leases of a content a node may have: one that it
-	// reads and one that it goes on with.
-	maxLeases = 2
+	// maxLeases is how many leases of a content a node may have: those that it
+	// reads, which slow ranges keep open, and one that it goes on with.
+	maxLeases = 4
 )
 
 // asker is a node that asks for leases of a content.
@@ -42,20 +46,35 @@ type asker struct {
 	refused time.Time // since when it has been refused; zero: it hasn't
 	again   time.Time // when it should ask again
 	leases  int
-	last    int64   // bytes of the newest lease
-	rate    float64 // bytes/s it has shown; 0: unknown
+	last    int64     // bytes of the newest lease
+	rate    float64   // bytes/s it has shown; 0: unknown
+	since   time.Time // when the stretch of time began in which read bytes have come by leases that ended
+	read    int64
 }
 
-// measure learns from a lease by which used bytes were read within a time.
-func (a *asker) measure(used int64, took time.Duration) {
-	if used <= 0 {
+// begin notes that the node is granted a lease.
+func (a *asker) begin(now time.Time, bytes int64) {
+	if a.leases == 0 {
+		a.since, a.read = now, 0
+	}
+	a.leases++
+	a.last, a.refused = bytes, time.Time{}
+}
+
+// end notes that a lease ends by which used bytes were read, and learns the rate.
+// Leases overlap, so it is taken over stretches of time, not over each lease.
+func (a *asker) end(now time.Time, used int64) {
+	a.leases--
+	a.read += used
+	took := now.Sub(a.since)
+	if a.read <= 0 || a.leases > 0 && took < leastSpan {
 		return
 	}
-	rate := float64(used) / max(took.Seconds(), 0.01)
+	rate := float64(a.read) / max(took.Seconds(), 0.01)
 	if a.rate > 0 {
 		rate = (a.rate + rate) / 2
 	}
-	a.rate = rate
+	a.rate, a.since, a.read = rate, now, 0
 }
 
 // size is how many bytes the node's next lease should have, before it is cut

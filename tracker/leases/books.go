@@ -19,8 +19,7 @@ func (p *Planner) grant(a *ask, l *lease) {
 	l.id = fmt.Sprintf("%016x%016x", p.cfg.Rand.Uint64(), p.cfg.Rand.Uint64())
 	l.node, l.book, l.ledger, l.asker = a.r.Node, a.book, a.ledger, a.asker
 	l.granted, l.moved, l.bytes = a.now, a.now, a.book.content.bytesOf(l.runs)
-	a.asker.leases++
-	a.asker.last, a.asker.refused = l.bytes, time.Time{}
+	a.asker.begin(a.now, l.bytes)
 	p.leases[l.id] = l
 	if p.byNode[l.node] == nil {
 		p.byNode[l.node] = make(map[*lease]struct{})
@@ -60,8 +59,7 @@ func (p *Planner) end(now time.Time, l *lease, told bool) {
 	if len(p.byNode[l.node]) == 0 {
 		delete(p.byNode, l.node)
 	}
-	l.asker.leases--
-	l.asker.measure(l.used, now.Sub(l.granted))
+	l.asker.end(now, l.used)
 	if l.account != nil {
 		l.account.settle(l.charge(), l.used)
 	}

@@ -166,12 +166,15 @@ func TestSizes(t *testing.T) {
 	if l = b.lease("fast", done(l)); l.Bytes <= growth/2*alone || l.Bytes > growth*alone {
 		t.Errorf("at %d bytes/s: %d bytes", 10*alone, l.Bytes)
 	}
-	b.lease("fast")
-	if r := b.ask("fast"); r.Reason != api.Enough {
-		t.Errorf("a third at a time: %+v", r)
-	}
-	if l := b.lease("slow", func(r *api.LeaseRequest) { r.Need = 1 }); l.Bytes != pieceLength {
+	little := func(r *api.LeaseRequest) { r.Need = 1 }
+	if l := b.lease("slow", little); l.Bytes != pieceLength {
 		t.Errorf("a byte is needed: %d", l.Bytes)
+	}
+	for range maxLeases - 1 {
+		b.lease("fast", little)
+	}
+	if r := b.ask("fast"); r.Reason != api.Enough {
+		t.Errorf("one more at a time: %+v", r)
 	}
 }
 

@@ -124,7 +124,11 @@ func (a *ask) count(w wish, rate shoal.Rate) int {
 		bytes = min(bytes, a.r.Need)
 	}
 	average := max(c.size/int64(max(c.pieces, 1)), 1)
-	return int(max(min(bytes/average, int64(w.left/(share*w.sharers))), 1))
+	part := int64(w.left)
+	if w.sharers > 1 || a.asker.rate == 0 {
+		part = max(part/int64(share*w.sharers), int64(a.asker.rate*brief.Seconds())/average)
+	}
+	return int(max(min(bytes/average, part), 1))
 }
 
 // connections is how many a lease's node should open at most: many where few

@@ -22,16 +22,11 @@ var (
 func addrKey(multiaddrs []string) key {
 	var first key
 	for _, m := range multiaddrs {
-		parts := strings.SplitN(m, "/", 4)
-		if len(parts) < 3 || (parts[1] != "ip4" && parts[1] != "ip6") {
+		a, ok := ipOf(m)
+		if !ok {
 			continue
 		}
-		a, err := netip.ParseAddr(parts[2])
-		if err != nil {
-			continue
-		}
-		a = a.Unmap().WithZone("")
-		if !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsUnspecified() {
+		if routed(a) {
 			return a
 		}
 		if !first.IsValid() {
@@ -39,6 +34,21 @@ func addrKey(multiaddrs []string) key {
 		}
 	}
 	return first
+}
+
+// ipOf is the IP address that a multiaddr begins with.
+func ipOf(multiaddr string) (ip netip.Addr, ok bool) {
+	parts := strings.SplitN(multiaddr, "/", 4) // "", "ip4", address, rest
+	if len(parts) < 3 || parts[1] != "ip4" && parts[1] != "ip6" {
+		return ip, false
+	}
+	ip, err := netip.ParseAddr(parts[2])
+	return ip.Unmap().WithZone(""), err == nil
+}
+
+// routed reports whether an address means the same host to others.
+func routed(ip netip.Addr) bool {
+	return !ip.IsLoopback() && !ip.IsLinkLocalUnicast() && !ip.IsUnspecified()
 }
 
 // prefixLengths returns the common prefixes by which others are near to k.

@@ -91,10 +91,15 @@ func (r *Registry) admit(now time.Time, n *node, a *api.Announce) (*node, error)
 		}
 		r.names[info.Name] = n
 	}
-	if k := addrKey(info.Addrs); k != n.key || n.info.Locality != info.Locality || (len(n.info.Gateway) > 0) != (len(info.Gateway) > 0) {
-		r.move(n, k, info)
+	switch {
+	case !samePlace(&n.info, &info):
+		n.bump() // it is to learn of it
+		fallthrough
+	case addrKey(info.Addrs) != n.key, (len(n.info.Gateway) > 0) != (len(info.Gateway) > 0):
+		r.move(n, info)
+	default:
+		n.set(info)
 	}
-	n.info = info
 	if !n.alive {
 		n.alive = true
 		r.alive++
@@ -103,11 +108,11 @@ func (r *Registry) admit(now time.Time, n *node, a *api.Announce) (*node, error)
 }
 
 // move keeps the swarms' order while a node's place changes.
-func (r *Registry) move(n *node, k key, info api.NodeInfo) {
+func (r *Registry) move(n *node, info api.NodeInfo) {
 	for id, h := range n.holdings {
 		r.swarms[id].remove(n, h.role)
 	}
-	n.key, n.info = k, info
+	n.set(info)
 	for id, h := range n.holdings {
 		r.swarms[id].add(n, h.role)
 	}
@@ -233,6 +238,7 @@ func (r *Registry) Collect(t Ticket) (reply api.Reply, ok bool) {
 		}
 	}
 	reply.Dial = n.dialsSince(t.cursor)
+	reply.Locality, reply.Homes = n.info.Locality, n.info.Place.Homes
 	reply.Cursor = n.version
 	return reply, true
 }

@@ -12,6 +12,9 @@ import (
 type node struct {
 	info     api.NodeInfo
 	key      key // where its address sorts
+	addrs    []address
+	rest     []string         // its other multiaddrs
+	places   []shoal.Locality // that it is a member of; the first is its own
 	alive    bool
 	seen     time.Time // when it was last known to be alive
 	holdings map[shoal.ContentID]*holding
@@ -68,6 +71,15 @@ func (n *node) api() api.Node {
 	return api.Node{NodeInfo: n.info, Alive: n.alive, Seen: n.seen, Contents: len(n.holdings)}
 }
 
-func (n *node) peer(role api.Role) api.Peer {
-	return api.Peer{ID: n.info.ID, Name: n.info.Name, Addrs: n.info.Addrs, Role: role, Locality: n.info.Locality}
+// set takes in what a node says of itself. Its place must not change while it is
+// in swarms: see Registry.move.
+func (n *node) set(info api.NodeInfo) {
+	n.info, n.key, n.places = info, addrKey(info.Addrs), placesOf(&info)
+	n.addrs, n.rest = addresses(info.Addrs, info.Locality, info.Place.Homes)
+}
+
+// peer is o as n is told of it.
+func (n *node) peer(o *node, role api.Role) api.Peer {
+	_, at := n.nearest(o)
+	return api.Peer{ID: o.info.ID, Name: o.info.Name, Addrs: n.addrsFor(o), Role: role, Locality: at}
 }

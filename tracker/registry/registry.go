@@ -62,7 +62,8 @@ func (r *Registry) Restore(n api.Node) {
 }
 
 func (r *Registry) add(info api.NodeInfo) *node {
-	n := &node{info: info, key: addrKey(info.Addrs), holdings: make(map[shoal.ContentID]*holding), news: make(map[shoal.ContentID]uint64)}
+	n := &node{holdings: make(map[shoal.ContentID]*holding), news: make(map[shoal.ContentID]uint64)}
+	n.set(info)
 	r.nodes[info.ID] = n
 	r.names[info.Name] = n
 	return n

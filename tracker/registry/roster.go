@@ -62,8 +62,13 @@ func (m *members) len() int { return len(m.everywhere.nodes) }
 func (m *members) all() iter.Seq[*node] { return slices.Values(m.everywhere.nodes) }
 
 func (m *members) add(n *node) {
-	l := n.info.Locality
 	m.everywhere.add(n)
+	for _, l := range n.places {
+		m.addAt(l, n)
+	}
+}
+
+func (m *members) addAt(l shoal.Locality, n *node) {
 	g := m.byGroup[l]
 	if g == nil {
 		g = &roster{place: l, index: len(m.groups)}
@@ -81,8 +86,13 @@ func (m *members) add(n *node) {
 }
 
 func (m *members) remove(n *node) {
-	l := n.info.Locality
 	m.everywhere.remove(n)
+	for _, l := range n.places {
+		m.removeAt(l, n)
+	}
+}
+
+func (m *members) removeAt(l shoal.Locality, n *node) {
 	if g := m.byGroup[l]; g != nil {
 		g.remove(n)
 		if len(g.nodes) == 0 {

@@ -110,17 +110,13 @@ func (r *Registry) Servers(id shoal.NodeID, content shoal.ContentID, gateway boo
 	list := make([]Server, 0, len(c.nodes))
 	for _, p := range c.nodes {
 		if h := p.holdings[content]; h.count > 0 {
-			list = append(list, Server{p.info, h.role, distance(n, p)})
+			info := p.info
+			info.Gateway = n.gatewaysFor(p)
+			list = append(list, Server{info, h.role, distance(n, p)})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Server) int { return cmp.Compare(a.Distance, b.Distance) })
 	return list
-}
-
-// distance orders nodes by how near they are to n, as handouts do.
-func distance(n, o *node) int {
-	const beyond = 129 // more than any prefix
-	return int(n.info.Nearness(o.info.Locality))*(beyond+1) + beyond - 1 - commonPrefix(n.key, o.key)
 }
 
 // Dial has a live node told to connect to a peer, until it has processed the
@@ -132,6 +128,9 @@ func (r *Registry) Dial(id shoal.NodeID, order api.DialOrder) bool {
 	n := r.nodes[id]
 	if n == nil || !n.alive {
 		return false
+	}
+	if o := r.nodes[order.Peer.ID]; o != nil {
+		order.Peer = n.peer(o, order.Peer.Role)
 	}
 	n.bump()
 	n.dials = slices.DeleteFunc(n.dials, func(d dial) bool {

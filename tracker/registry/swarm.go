@@ -67,12 +67,11 @@ func (s *swarm) handout(n *node, r *Registry) []*node {
 		c.nearest(m, n, maxPeers-len(c.nodes))
 	}
 	r.rng.Shuffle(len(c.nodes), func(i, j int) { c.nodes[i], c.nodes[j] = c.nodes[j], c.nodes[i] })
-	slices.SortStableFunc(c.nodes, func(a, b *node) int {
-		return cmp.Or(
-			cmp.Compare(n.info.Nearness(a.info.Locality), n.info.Nearness(b.info.Locality)),
-			cmp.Compare(commonPrefix(n.key, b.key), commonPrefix(n.key, a.key)),
-		)
-	})
+	far := make(map[*node]int, len(c.nodes))
+	for _, p := range c.nodes {
+		far[p] = distance(n, p)
+	}
+	slices.SortStableFunc(c.nodes, func(a, b *node) int { return cmp.Compare(far[a], far[b]) })
 	return c.nodes
 }
 
@@ -152,7 +151,7 @@ func (r *Registry) Preview(id shoal.NodeID, content shoal.ContentID) []api.Peer 
 	}
 	var list []api.Peer
 	for _, p := range s.handout(n, r) {
-		list = append(list, p.peer(p.holdings[content].role))
+		list = append(list, n.peer(p, p.holdings[content].role))
 	}
 	return list
 }
@@ -171,7 +170,7 @@ func (r *Registry) peers(n *node, id shoal.ContentID) []api.Peer {
 			ph.takers = make(map[*node]struct{})
 		}
 		ph.takers[n], h.given[p] = struct{}{}, struct{}{}
-		list = append(list, p.peer(ph.role))
+		list = append(list, n.peer(p, ph.role))
 	}
 	if len(h.given) >= fewPeers {
 		delete(s.hungry, n)
