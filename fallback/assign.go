@@ -14,6 +14,10 @@ func (f *Fetcher) assign(ctx context.Context, now time.Time) (claimable bool) {
 	claimable = true
 	for _, c := range f.idle(now) {
 		switch {
+		case c.src.running(now, c) >= c.src.wanted():
+			if claimable {
+				continue // it stands by
+			}
 		case len(f.queue) > 0:
 			seg := f.queue[0]
 			f.queue = f.queue[1:]
@@ -40,7 +44,7 @@ func (f *Fetcher) idle(now time.Time) []*conn {
 		if !s.health.usable(now) {
 			continue
 		}
-		s.fit(s.wanted(), f.cfg.Limits)
+		s.fit(s.open(), f.cfg.Limits)
 		for _, c := range s.conns {
 			if !c.busy() {
 				idle = append(idle, c)
@@ -112,7 +116,7 @@ func (f *Fetcher) help(ctx context.Context, now time.Time, c *conn) {
 		for _, other := range s.conns {
 			if other.busy() {
 				o := other.seg.outstanding()
-				o.age, o.got = now.Sub(other.began), other.got.Load()
+				o.age, o.got, o.rtt = now.Sub(other.began), other.got.Load(), time.Duration(other.rtt.Load())
 				busy, ranges = append(busy, other), append(ranges, o)
 			}
 		}

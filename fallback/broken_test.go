@@ -85,7 +85,7 @@ var wrongs = []struct {
 			_ = http.NewResponseController(w).Flush()
 			time.Sleep(time.Second)
 		}
-	}, "too slow", false, shoal.ErrUnavailable},
+	}, "too slow|another connection was faster: ", false, shoal.ErrUnavailable},
 	{"endless body", func(data []byte, w http.ResponseWriter, r *http.Request) {
 		from, to := answer(w, r, len(data))
 		w.WriteHeader(206)

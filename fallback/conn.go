@@ -39,6 +39,27 @@ func (c *conn) speed() float64 {
 	return c.src.route.rate[c.src.route.current]
 }
 
+const (
+	// aheadRTTs is how many round trips before its end a range is succeeded by one
+	// on another connection: one for the request, and some for what the line delays.
+	aheadRTTs = 1.5
+	// coldRTTs is the same for a connection that has to be opened: TCP and TLS.
+	coldRTTs = aheadRTTs + 2
+)
+
+// ending reports whether the range under way will have come by the time that an
+// answer to next's request would.
+func (c *conn) ending(now time.Time, next *conn) bool {
+	rtt := time.Duration(c.rtt.Load())
+	ahead := time.Duration(aheadRTTs * float64(rtt))
+	if next.link == nil || !next.link.answered {
+		ahead = time.Duration(coldRTTs * float64(rtt))
+	}
+	from, to := c.seg.missing()
+	took := max(now.Sub(c.began)-rtt, rtt)
+	return rtt > 0 && float64(to-from)*took.Seconds() <= float64(c.got.Load())*ahead.Seconds()
+}
+
 // close ends an idle connection.
 func (c *conn) close() {
 	if c.link != nil {

@@ -3,8 +3,12 @@ package fallback
 import "time"
 
 const (
-	minGain      = 1.10 // what one more step must bring
-	nearRTT      = 80 * time.Millisecond
+	minGain  = 1.10 // what one more step must bring
+	nearRTT  = 80 * time.Millisecond
+	farStart = 4 // connections over that: one takes long to find out how fast it may send
+	// ample is the rate of one connection, bytes/s, at which a sender that does not
+	// take losses for congestion is not held back by them.
+	ample        = 1 << 20
 	minSpan      = time.Second // of a measurement
 	minSettling  = 500 * time.Millisecond
 	spanRTTs     = 10
@@ -12,12 +16,16 @@ const (
 	maxHoldTimes = 6
 )
 
-// connections decides how many an upstream gets. It begins with one; once the
-// round-trip time is known, with as many as usually pay (docs/adr). From there
-// it adds one, or a quarter where there are many, and keeps them if goodput
-// rose by a tenth; else it goes back and holds.
+// connections decides how many ranges of an upstream are to come at once, each on
+// a connection of its own. It begins with one; once the round-trip time is known,
+// with as many as usually pay (docs/adr). Once goodput no longer rises by itself it
+// adds one, or a quarter where there are many, and keeps them if goodput rose by a
+// tenth; else it goes back and holds. It leaves those alone that come at an ample
+// rate from a sender with BBR: each of these takes the line for its own to begin
+// with, so that two of them overrun it for a while.
 type connections struct {
 	transport Transport
+	bbr       bool // what the other end sends by, over TCP
 
 	n     int // wanted now
 	start int // once connected
@@ -25,7 +33,7 @@ type connections struct {
 	rtt   time.Duration // 0: not known
 
 	span    span
-	before  float64 // goodput without the step under trial
+	before  float64 // the latest goodput; without the step under trial, where there is one
 	prev    int     // connections without it; 0: none is under trial
 	hold    time.Time
 	holdFor time.Duration
@@ -38,10 +46,13 @@ type span struct {
 	bytes   int64     // counted by then
 }
 
-func newConnections(t Transport) connections {
+func newConnections(t Transport, k Kind) connections {
 	c := connections{transport: t, n: 1, start: 2, most: 8, holdFor: firstHold}
-	if t == QUIC {
+	switch {
+	case t == QUIC:
 		c.start, c.most = 4, 16
+	case k == Node:
+		c.start, c.bbr = 1, true
 	}
 	return c
 }
@@ -53,7 +64,7 @@ func (c *connections) connected(rtt time.Duration) {
 	}
 	c.rtt = max(rtt, 1)
 	if rtt >= nearRTT {
-		c.start = max(c.start, 4)
+		c.start = max(c.start, farStart)
 	}
 	c.n = max(c.n, c.start)
 }
@@ -86,9 +97,11 @@ func (c *connections) judge(now time.Time, goodput float64) {
 		c.holdFor = min(2*c.holdFor, maxHoldTimes*firstHold)
 		return
 	}
-	c.prev = 0
-	if c.n < c.most && !now.Before(c.hold) && goodput > 0 {
-		c.before, c.prev = goodput, c.n
+	rises := c.prev == 0 && goodput >= minGain*c.before
+	c.before, c.prev = goodput, 0
+	ample := c.bbr && goodput >= float64(c.n*ample)
+	if c.n < c.most && !now.Before(c.hold) && goodput > 0 && !rises && !ample {
+		c.prev = c.n
 		step := max(1, c.n/4)
 		if c.n += step; c.most-c.n < step { // a smaller one would show no gain
 			c.n = c.most

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	tickInterval = 100 * time.Millisecond
+	tickInterval = 25 * time.Millisecond
 	// holdClaims is how long claimed pieces wait for an upstream before they are
 	// given back, so that the swarm may get them.
 	holdClaims = 3 * time.Second

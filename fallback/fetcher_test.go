@@ -104,6 +104,7 @@ func TestResume(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.check(t, true)
+		synctest.Wait() // for the servers to count
 		for i, n := range sent {
 			if n != 1 {
 				t.Fatalf("byte %d was sent %d times", i, n)
@@ -143,7 +144,7 @@ func TestMixedPiece(t *testing.T) {
 
 // A file that changes between two ranges: named, and the parts are not mixed.
 func TestChangedFile(t *testing.T) {
-	c := oneFile(t, 4<<20)
+	c := oneFile(t, 4*firstRange)
 	data := c.bytes["file.bin"]
 	synctest.Test(t, func(t *testing.T) {
 		network, p := newMemnet(), newPieces(c.m)
@@ -254,7 +255,7 @@ func TestSharedLimit(t *testing.T) {
 
 // A later bound holds once the ranges under way are done; a wider one too.
 func TestSetConnections(t *testing.T) {
-	c := newContent(t, map[string]int{"file.bin": 48 << 20}, 1<<20)
+	c := newContent(t, map[string]int{"file.bin": 96 << 20}, 1<<20)
 	synctest.Test(t, func(t *testing.T) {
 		network, p := newMemnet(), newPieces(c.m)
 		o := &origin{c: c, pause: 50 * time.Millisecond}
@@ -271,7 +272,7 @@ func TestSetConnections(t *testing.T) {
 		}
 		f.SetConnections("nobody", 5)
 		f.SetConnections("good.test", 1)
-		if n := busy(5 * time.Second); n != 1 {
+		if n := busy(12 * time.Second); n != 1 {
 			t.Errorf("%d connections, want 1", n)
 		}
 		f.SetConnections("good.test", 0)

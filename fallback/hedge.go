@@ -5,9 +5,11 @@ import "time"
 const (
 	// hedgeGain is how much sooner a second connection must be done.
 	hedgeGain = 2
-	// hedgeAge is how long a range must have been asked for; less says nothing
-	// about its speed.
-	hedgeAge = 500 * time.Millisecond
+	// hedgeAge and hedgeRTTs round trips together are how long a range must have
+	// been asked for; less says nothing about its speed: a connection is opened and
+	// finds out how fast it may send.
+	hedgeAge  = 500 * time.Millisecond
+	hedgeRTTs = 16
 	// assumedRate is that of a connection that was never used, bytes a second.
 	assumedRate = 128 << 10
 )
@@ -15,11 +17,12 @@ const (
 // outstanding is a range on its way.
 type outstanding struct {
 	age     time.Duration
-	got     int64 // bytes since it was asked for
-	left    int64 // still to come
-	tail    int64 // of these, after the piece that is arriving
-	piece   int64 // that piece's size
-	settled bool  // a second connection cannot help any more
+	rtt     time.Duration // of its connection; 0: not known
+	got     int64         // bytes since it was asked for
+	left    int64         // still to come
+	tail    int64         // of these, after the piece that is arriving
+	piece   int64         // that piece's size
+	settled bool          // a second connection cannot help any more
 }
 
 // eta is when it will be done at the rate so far.
@@ -43,7 +46,7 @@ func chooseHedge(ranges []outstanding, rate float64) (i int, ok bool) {
 			help = o.piece
 		}
 		eta := o.eta()
-		if o.settled || o.age < hedgeAge || eta < hedgeAge.Seconds() || eta < hedgeGain*float64(help)/rate || eta <= latest {
+		if o.settled || o.age < hedgeAge+hedgeRTTs*o.rtt || eta < hedgeAge.Seconds() || eta < hedgeGain*float64(help)/rate || eta <= latest {
 			continue
 		}
 		i, ok, latest = k, true, eta

@@ -7,16 +7,21 @@ import (
 )
 
 // Bounds of a range in bytes, and how long one should take: long enough that
-// requests cost nothing, short enough that a slow one does no harm at the end.
+// requests cost nothing and the line is full for most of it, short enough that a
+// slow one does no harm at the end.
 const (
-	minRange  = 1 << 20
-	maxRange  = 4 << 20
-	rangeTime = 2 * time.Second
+	minRange   = 1 << 20
+	maxRange   = 32 << 20
+	firstRange = 2 << 20 // of a connection whose rate nobody knows
+	rangeTime  = 4 * time.Second
 )
 
 // rangeSize is how much a connection should ask for that has got so many bytes
 // a second; 0: not known.
 func rangeSize(rate float64) int64 {
+	if rate == 0 {
+		return firstRange
+	}
 	return int64(min(max(rate*rangeTime.Seconds(), minRange), maxRange))
 }
 

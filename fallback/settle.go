@@ -78,7 +78,7 @@ func (f *Fetcher) failed(now time.Time, c *conn, t Transport, fault *fault) {
 // resetOnSwitch begins with few connections anew where the transport is another.
 func (s *source) resetOnSwitch() {
 	if s.connections.transport != s.route.current {
-		s.connections = newConnections(s.route.current)
+		s.connections = newConnections(s.route.current, s.Kind)
 	}
 }
 
@@ -140,9 +140,8 @@ func (f *Fetcher) tick(now time.Time) {
 		s.seen = bytes
 		s.meter.observe(now, bytes)
 		s.learn()
-		working := len(s.conns) > 0 && !s.health.suspect()
+		working := s.busy() >= s.wanted() && !s.health.suspect()
 		for _, c := range s.conns {
-			working = working && c.busy()
 			if rtt := c.rtt.Load(); rtt > 0 {
 				s.connections.connected(time.Duration(rtt))
 			}

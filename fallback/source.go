@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // source is an upstream in use.
@@ -41,7 +42,7 @@ func newSource(u Upstream, base *url.URL, guard *Guard) *source {
 	// A node's gateway has HTTP/3 beside TLS; a web seed says so in Alt-Svc.
 	s := &source{Upstream: u, base: base, guard: guard, sessions: tls.NewLRUClientSessionCache(0)}
 	s.route = newRoute(base.Scheme == "https" && u.Kind == Node)
-	s.connections = newConnections(s.route.current)
+	s.connections = newConnections(s.route.current, s.Kind)
 	s.most.Store(int64(u.Connections))
 	return s
 }
@@ -54,15 +55,53 @@ func (s *source) learn() {
 	}
 }
 
-// wanted is how many connections to use.
+// wanted is how many ranges to have on their way. Until the first has come, all
+// connections find out at the same time how fast they may send.
 func (s *source) wanted() int {
+	if s.route.rate[s.route.current] == 0 && s.connections.rtt > 0 {
+		return s.open()
+	}
 	if s.health.suspect() {
 		return 1
 	}
-	if most := s.most.Load(); most > 0 {
-		return min(s.connections.n, int(most))
+	return s.bound(s.connections.n)
+}
+
+// open is how many connections to have for that: one more, so that the next range
+// is asked for before another one's last byte has come.
+func (s *source) open() int {
+	if s.health.suspect() {
+		return 1
 	}
-	return s.connections.n
+	return s.bound(s.connections.n + 1)
+}
+
+func (s *source) bound(n int) int {
+	if most := s.most.Load(); most > 0 {
+		return min(n, int(most))
+	}
+	return n
+}
+
+// running counts the ranges under way but for those that will have come by the
+// time that an answer to next's request would.
+func (s *source) running(now time.Time, next *conn) (n int) {
+	for _, c := range s.conns {
+		if c.busy() && !c.ending(now, next) {
+			n++
+		}
+	}
+	return n
+}
+
+// busy is how many connections have a range under way.
+func (s *source) busy() (n int) {
+	for _, c := range s.conns {
+		if c.busy() {
+			n++
+		}
+	}
+	return n
 }
 
 // why is what went wrong last; nil if nothing did.

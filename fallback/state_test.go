@@ -18,22 +18,26 @@ func TestConnections(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		transport Transport
+		kind      Kind
 		rtt       time.Duration
 		goodput   func(n int) float64
 		least     int
 		most      int // at any time
 		settled   int
 	}{
-		{"TCP, near, one fills the link", TCP, 20 * time.Millisecond, func(int) float64 { return link }, 1, 3, 2},
-		{"TCP, far, one fills the link", TCP, 100 * time.Millisecond, func(int) float64 { return link }, 1, 5, 4},
-		{"TCP, each adds a share", TCP, 20 * time.Millisecond, func(n int) float64 { return float64(n) * share }, 1, 8, 8},
-		{"TCP, five fill the link", TCP, 20 * time.Millisecond, func(n int) float64 { return min(float64(n), 5) * share }, 1, 6, 5},
-		{"TCP, gains below a tenth", TCP, 20 * time.Millisecond, func(n int) float64 { return (1 + 0.05*float64(n)) * share }, 1, 3, 2},
-		{"QUIC, one fills the link", QUIC, 20 * time.Millisecond, func(int) float64 { return link }, 1, 5, 4},
-		{"QUIC, each adds a share", QUIC, 100 * time.Millisecond, func(n int) float64 { return float64(n) * share }, 1, 16, 16},
+		{"TCP, near, one fills the link", TCP, WebSeed, 20 * time.Millisecond, func(int) float64 { return link }, 1, 3, 2},
+		{"BBR, near, one fills the link", TCP, Node, 20 * time.Millisecond, func(int) float64 { return link }, 1, 1, 1},
+		{"BBR, far, one fills the link", TCP, Node, 100 * time.Millisecond, func(int) float64 { return link }, 1, 4, 4},
+		{"BBR, refused, so that each adds a share", TCP, Node, 20 * time.Millisecond, func(n int) float64 { return float64(n) * share }, 1, 8, 8},
+		{"TCP, far, one fills the link", TCP, WebSeed, 100 * time.Millisecond, func(int) float64 { return link }, 1, 5, 4},
+		{"TCP, each adds a share", TCP, WebSeed, 20 * time.Millisecond, func(n int) float64 { return float64(n) * share }, 1, 8, 8},
+		{"TCP, five fill the link", TCP, WebSeed, 20 * time.Millisecond, func(n int) float64 { return min(float64(n), 5) * share }, 1, 6, 5},
+		{"TCP, gains below a tenth", TCP, WebSeed, 20 * time.Millisecond, func(n int) float64 { return (1 + 0.05*float64(n)) * share }, 1, 3, 2},
+		{"QUIC, one fills the link", QUIC, Node, 20 * time.Millisecond, func(int) float64 { return link }, 1, 5, 4},
+		{"QUIC, each adds a share", QUIC, Node, 100 * time.Millisecond, func(n int) float64 { return float64(n) * share }, 1, 16, 16},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := newConnections(tt.transport)
+			c := newConnections(tt.transport, tt.kind)
 			bytes, most := 0.0, 0
 			counts := map[int]int{}
 			const step = 100 * time.Millisecond
@@ -62,13 +66,28 @@ func TestConnections(t *testing.T) {
 			}
 		})
 	}
-	c := newConnections(TCP)
+	c := newConnections(TCP, WebSeed)
 	c.connected(time.Millisecond)
 	for now := time.Duration(0); now < time.Minute; now += 100 * time.Millisecond {
 		c.observe(at(now), int64(now), false)
 	}
 	if c.n != 2 {
 		t.Errorf("%d connections though there was no work for 2", c.n)
+	}
+}
+
+// While goodput rises by itself, a connection more would get the praise for it.
+func TestConnectionsWaitForTheStart(t *testing.T) {
+	c := newConnections(TCP, WebSeed)
+	c.connected(time.Millisecond)
+	var bytes, speed float64 = 0, 1e5
+	for now := time.Duration(0); now < 20*time.Second; now += 100 * time.Millisecond {
+		c.observe(at(now), int64(bytes), true)
+		if c.n != 2 {
+			t.Fatalf("%d connections after %s", c.n, now)
+		}
+		speed *= 1.02
+		bytes += speed / 10
 	}
 }
 
@@ -258,7 +277,7 @@ func TestFloor(t *testing.T) {
 }
 
 func TestRangeSize(t *testing.T) {
-	for rate, want := range map[float64]int64{0: minRange, 1e3: minRange, 1 << 20: 2 << 20, 1e9: maxRange} {
+	for rate, want := range map[float64]int64{0: firstRange, 1e3: minRange, 1 << 20: 4 << 20, 1e9: maxRange} {
 		if got := rangeSize(rate); got != want {
 			t.Errorf("%g: %d, want %d", rate, got, want)
 		}
@@ -281,6 +300,7 @@ func TestChooseHedge(t *testing.T) {
 		{"slow, but the helper is slower", []outstanding{slowTail}, MiB / 100, -1},
 		{"the slower of two", []outstanding{slowTail, slowest}, MiB, 1},
 		{"too young to tell", []outstanding{{age: s / 10, left: MiB, tail: MiB, piece: MiB}}, MiB, -1},
+		{"far, and too young to tell", []outstanding{{age: 2 * s, rtt: s / 5, got: MiB / 10, left: MiB, tail: MiB, piece: MiB}}, MiB, -1},
 		{"helped already", []outstanding{{age: 2 * s, settled: true, left: MiB, piece: MiB}}, MiB, -1},
 		{"done before help could be", []outstanding{{age: 2 * s, got: MiB, left: MiB / 100, piece: MiB}}, MiB, -1},
 		{"silent, a helper of unknown speed", []outstanding{{age: 10 * s, left: MiB, piece: MiB}}, 0, 0},

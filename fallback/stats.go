@@ -65,6 +65,7 @@ func (s *source) stats(now time.Time) UpstreamStats {
 	u := UpstreamStats{
 		Name: s.Name, Kind: s.Kind, State: Active, Since: s.health.since,
 		Transport: s.route.current, Bytes: s.bytes.Load(), Goodput: s.meter.rate,
+		Connections: s.busy(),
 	}
 	if why := s.why(); why != nil {
 		u.Reason = why.Error()
@@ -74,11 +75,6 @@ func (s *source) stats(now time.Time) UpstreamStats {
 		u.State = Benched
 	case !s.health.usable(now):
 		u.State, u.Until = Cooling, s.health.until
-	}
-	for _, c := range s.conns {
-		if c.busy() {
-			u.Connections++
-		}
 	}
 	return u
 }

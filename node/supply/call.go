@@ -82,13 +82,28 @@ func (s *Supply) call(ctx context.Context, now time.Time, need api.LeaseReason, 
 }
 
 // hungry reports whether another loan is wanted: the next one is asked for
-// when half of the last has come.
+// when what is leased and has not come is less than half of the last, or will have
+// come soon.
 func (s *Supply) hungry(held *shoal.PieceSet) bool {
-	if len(s.loans) == 0 {
-		return true
+	if len(s.loans) == 0 || len(s.loans) >= maxLoans {
+		return len(s.loans) == 0
 	}
-	missing, total, _ := s.loans[len(s.loans)-1].progress(s.cfg.Manifest, held)
-	return len(s.loans) < maxLoans && missing <= total/2
+	var missing int64
+	for _, l := range s.loans {
+		_, _, here := l.progress(s.cfg.Manifest, held)
+		missing += l.Bytes - here
+	}
+	return missing <= max(s.loans[len(s.loans)-1].Bytes/2, int64(float64(s.goodput())*ahead.Seconds()))
+}
+
+// goodput is the rate at which upstreams send.
+func (s *Supply) goodput() (rate shoal.Rate) {
+	for _, w := range s.workers {
+		for _, u := range w.fetcher.Stats().Upstreams {
+			rate += u.Goodput
+		}
+	}
+	return rate
 }
 
 // missing is how many bytes are not here yet.

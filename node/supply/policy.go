@@ -8,9 +8,14 @@ import (
 )
 
 const (
-	// startWait is how long peers have to turn up, or near ones beside those of
-	// other carriers, before an upstream is asked for.
+	// startWait is how long peers have to be of use before an upstream is asked
+	// for, and crossWait how long where some are in other carriers, from which
+	// pieces take longer to come.
 	startWait = 500 * time.Millisecond
+	crossWait = 2 * time.Second
+	// farWait is how long near peers have to be of use. Until then they share the
+	// way across among themselves (package exchange).
+	farWait = 5 * time.Second
 	// lackWait is how long missing pieces may be with no connected peer.
 	lackWait = 2 * time.Second
 	// stallWait is how long peers that could send may send nothing.
@@ -33,12 +38,13 @@ const (
 
 // view is what the policy looks at.
 type view struct {
-	known   int   // peers that were named to the swarm
-	peers   int   // connected
-	useful  int   // of those, the ones that can give a missing piece
-	near    int   // of those, the ones in the same carrier
-	lacking int   // missing pieces that no connected peer can give
-	swarm   int64 // bytes received from peers so far
+	known     int   // peers that were named to the swarm
+	knownNear int   // of those, the ones that may be in the same carrier
+	peers     int   // connected
+	useful    int   // of those, the ones that can give a missing piece
+	near      int   // of those, the ones in the same carrier
+	lacking   int   // missing pieces that no connected peer can give
+	swarm     int64 // bytes received from peers so far
 }
 
 // policy decides whether the swarm needs help, and why. The zero value but for
@@ -85,10 +91,10 @@ func floorFor(down shoal.Rate) shoal.Rate {
 
 // observe takes in how things are. The reason is "" where the swarm is well off.
 func (p *policy) observe(now time.Time, v view) api.LeaseReason {
+	p.unreached.set(now, v.known > 0 && v.peers == 0)
 	p.alone.set(now, v.useful == 0)
 	p.far.set(now, v.useful > 0 && v.near == 0)
 	p.lacking.set(now, v.lacking > 0)
-	p.unreached.set(now, v.known > 0 && v.peers == 0)
 	p.measure(now, v.swarm)
 
 	recent := p.helpedRecently(now)
@@ -98,19 +104,30 @@ func (p *policy) observe(now time.Time, v view) api.LeaseReason {
 		}
 		return d
 	}
+	allFar := v.known > 0 && v.knownNear == 0 && v.near == 0 // there is nobody to wait for
 	switch {
 	case p.unreached.lasts(now, reachWait) && (p.pushed.IsZero() || now.Sub(p.pushed) >= pushAgain):
 		return api.Unreachable
-	case p.alone.lasts(now, patience(startWait)), p.lacking.lasts(now, patience(lackWait)):
-		return api.NoPeers
-	case p.far.lasts(now, patience(startWait)):
+	case p.far.lasts(now, farWait), allFar && v.useful > 0:
 		return api.CrossCarrier
+	case p.alone.lasts(now, patience(p.start(v))), p.lacking.lasts(now, patience(lackWait)):
+		return api.NoPeers
 	case v.useful > 0 && now.Sub(p.moved) >= stallWait:
 		return api.Stalled
 	case p.slow(now):
 		return api.SlowPeers
+	case allFar:
+		return api.CrossCarrier
 	}
 	return ""
+}
+
+// start is how long peers have to be of use.
+func (p *policy) start(v view) time.Duration {
+	if v.knownNear < v.known {
+		return crossWait
+	}
+	return startWait
 }
 
 // measure keeps the samples of the last rateWindow.

@@ -12,7 +12,7 @@ import (
 // is asked for then.
 func TestPolicy(t *testing.T) {
 	const floor = 100_000
-	near := view{known: 4, peers: 4, useful: 4, near: 2}
+	near := view{known: 4, knownNear: 2, peers: 4, useful: 4, near: 2}
 	type span struct {
 		v    view
 		rate int64 // bytes/s from peers
@@ -24,7 +24,11 @@ func TestPolicy(t *testing.T) {
 	}{
 		"nobody, for a moment":               {[]span{{view{}, 0, 300 * time.Millisecond}}, ""},
 		"nobody":                             {[]span{{view{}, 0, time.Second}}, api.NoPeers},
-		"peers that have nothing":            {[]span{{view{known: 3, peers: 3}, 0, time.Second}}, api.NoPeers},
+		"peers that have nothing":            {[]span{{view{known: 3, knownNear: 3, peers: 3}, 0, time.Second}}, api.NoPeers},
+		"pieces under way across, a moment":  {[]span{{view{known: 3, knownNear: 2, peers: 3}, 0, time.Second}}, ""},
+		"pieces under way across, too long":  {[]span{{view{known: 3, knownNear: 2, peers: 3}, 0, 3 * time.Second}}, api.NoPeers},
+		"near members get pieces across":     {[]span{{view{known: 3, knownNear: 2, peers: 3, useful: 1}, 9 * floor, 4 * time.Second}}, ""},
+		"near members get none":              {[]span{{view{known: 3, knownNear: 2, peers: 3, useful: 1}, 9 * floor, 6 * time.Second}}, api.CrossCarrier},
 		"near peers at a good rate":          {[]span{{near, 2 * floor, time.Minute}}, ""},
 		"near peers that send nothing":       {[]span{{near, 0, 4 * time.Second}}, api.Stalled},
 		"near peers at half the floor":       {[]span{{near, floor / 2, 6 * time.Second}}, api.SlowPeers},

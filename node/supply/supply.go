@@ -53,9 +53,12 @@ const (
 	// tickInterval is how soon it is noticed that a lease has been used up: the
 	// first ones are small.
 	tickInterval = 50 * time.Millisecond
-	// maxLoans is as many leases as a tracker gives a node for a content: one to
-	// read and one to go on with.
-	maxLoans = 2
+	// maxLoans is as many leases as a tracker gives a node for a content: those
+	// that it reads, which slow ranges keep open, and one to go on with.
+	maxLoans = 4
+	// ahead is how long before all that is leased has come the next lease is
+	// asked for, at least.
+	ahead = time.Second
 	// keepIdle is how long a worker without a lease keeps its connections.
 	keepIdle = 10 * time.Second
 	callTime = 10 * time.Second // for a call of the tracker
@@ -69,6 +72,7 @@ type Supply struct {
 	cfg     Config
 	rng     *rand.Rand
 	known   atomic.Int64
+	near    atomic.Int64   // of these, peers that may be in the node's carrier
 	running sync.WaitGroup // the workers, and calls of the tracker
 	replies chan answer
 	ended   chan ended
@@ -81,10 +85,14 @@ type Supply struct {
 	workers  map[string]*worker
 	trouble  trouble
 	tracker  contact
+	faults   faults
 	crossing bool // peers in other carriers are left alone
 
-	mu  sync.Mutex
-	why api.Why
+	mu           sync.Mutex // guards what follows
+	why          api.Why
+	faulty       []api.Fault // replaced, never changed
+	wasted       int64       // bytes
+	wastedByOver int64       // by workers that are over
 }
 
 // New makes a Supply that does nothing before Run.
@@ -97,8 +105,12 @@ func New(cfg Config) *Supply {
 	}
 }
 
-// Known says that peers were named to the swarm.
-func (s *Supply) Known(peers int) { s.known.Add(int64(peers)) }
+// Known says that peers were named to the swarm, and how many of them may be in
+// the node's carrier.
+func (s *Supply) Known(peers, near int) {
+	s.near.Add(int64(near)) // before they count as peers: none may look like one of elsewhere
+	s.known.Add(int64(peers))
+}
 
 // Why says where the time since Run began went.
 func (s *Supply) Why() api.Why {
@@ -143,7 +155,7 @@ func (s *Supply) Run(ctx context.Context) error {
 func (s *Supply) tick(ctx context.Context, now time.Time) error {
 	st := s.cfg.Swarm.Stats()
 	need := s.policy.observe(now, view{
-		known: int(s.known.Load()), peers: st.Peers, useful: st.Useful, near: st.UsefulNear, lacking: st.Lacking,
+		known: int(s.known.Load()), knownNear: int(s.near.Load()), peers: st.Peers, useful: st.Useful, near: st.UsefulNear, lacking: st.Lacking,
 		swarm: st.Bytes.Origin + st.Bytes.Peers,
 	})
 	var held *shoal.PieceSet // a copy, which a swarm that is well off needs not
@@ -197,6 +209,14 @@ func (s *Supply) end(l *loan, now time.Time, held *shoal.PieceSet) {
 // its pieces are another node's now. Other loans of its worker get a new one.
 func (s *Supply) breakOff(ctx context.Context, l *loan, now time.Time, held *shoal.PieceSet) {
 	s.end(l, now, held)
+	// Its pieces not having come, an upstream that fails has had its time: the next
+	// lease must not be on it, where there is another.
+	for _, u := range l.worker.fetcher.Stats().Upstreams {
+		s.faults.observe(u)
+		if u.Reason != "" && !u.Since.IsZero() {
+			s.trouble.pause(now, l.worker.name, u.Reason)
+		}
+	}
 	l.worker.cancel()
 	delete(s.workers, l.worker.name)
 	for _, other := range s.loans {
@@ -240,6 +260,7 @@ func (s *Supply) note(now time.Time, st swarm.Stats, need api.LeaseReason) {
 	s.mu.Lock()
 	s.why = s.account.why
 	s.mu.Unlock()
+	s.tell()
 }
 
 // stop ends the workers and gives back what is leased.
@@ -255,4 +276,5 @@ func (s *Supply) stop(ctx context.Context, cancel context.CancelFunc) {
 		s.running.Go(func() { s.giveBack(ctx, l.ID, l.used) })
 	}
 	s.running.Wait()
+	s.tell()
 }

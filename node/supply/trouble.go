@@ -17,15 +17,20 @@ const (
 	// than a busy gateway asks us to wait.
 	coolWait = 4 * time.Second
 	// firstPause is how long it is not asked for after that, doubled each time up
-	// to mostPause. After manyPauses it counts as no use until it works again.
-	firstPause = 3 * time.Second
+	// to mostPause: longer than the tracker keeps the pieces of a lease that came
+	// to nothing from being leased again, else it would be the same upstream's
+	// turn. After manyPauses it counts as no use until it works again.
+	firstPause = 6 * time.Second
 	mostPause  = time.Minute
-	manyPauses = 3
+	manyPauses = 2
 	// hopelessAfter is how long no peer may be of use, while every upstream is
 	// broken, before the fetch fails.
 	hopelessAfter = 20 * time.Second
-	maxExcluded   = 16
-	maxReason     = 200 // bytes
+	// worksAt is the rate from which on an upstream works, in bytes/s: some send
+	// a byte now and then.
+	worksAt     = 8 << 10
+	maxExcluded = 16
+	maxReason   = 200 // bytes
 )
 
 // trouble is what is known of upstreams that failed.
@@ -110,7 +115,7 @@ func (t *trouble) hopeless(webSeeds []string, alone, leased bool) error {
 		if !ok {
 			return nil
 		}
-		errs = append(errs, fmt.Errorf("%s: %s", name, why))
+		errs = append(errs, fmt.Errorf("%s: %s", label(name), why))
 	}
 	return fmt.Errorf("%w: no peer has it, and no upstream is of use: %w", shoal.ErrUnavailable, errors.Join(errs...))
 }
@@ -123,7 +128,7 @@ func (s *Supply) heed(now time.Time, held *shoal.PieceSet) {
 			case u.State == fallback.Cooling && w.idle.IsZero() && now.Sub(u.Since) >= coolWait:
 				s.trouble.pause(now, w.name, u.Reason)
 				s.dismiss(w, now, held)
-			case u.State == fallback.Active && u.Goodput > 0 && u.Since.IsZero():
+			case u.State == fallback.Active && u.Goodput >= worksAt && u.Since.IsZero():
 				s.trouble.worked(w.name)
 			}
 		}
@@ -136,6 +141,7 @@ func (s *Supply) lost(now time.Time, e ended) {
 		return
 	}
 	for _, u := range e.worker.fetcher.Stats().Upstreams {
+		s.faults.observe(u)
 		if u.State == fallback.Benched {
 			s.trouble.bench(u.Name, u.Reason)
 		} else if e.err != nil {

@@ -2,6 +2,7 @@ package supply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ type worker struct {
 	cancel  context.CancelFunc
 	charged int64     // bytes received that ended loans account for
 	idle    time.Time // since when it has had no lease; zero: it has one
+	over    bool      // its fetcher has ended; guarded by the supply's mu
 }
 
 // received is what the upstream has sent so far.
@@ -44,6 +46,7 @@ type ended struct {
 type leased struct {
 	swarm   Swarm
 	allowed atomic.Pointer[shoal.PieceSet] // replaced, never changed
+	corrupt atomic.Int64                   // bytes of pieces that did not verify
 }
 
 func (l *leased) Claim(ctx context.Context, most int64) (first, count int, ok bool) {
@@ -55,7 +58,11 @@ func (l *leased) Claim(ctx context.Context, most int64) (first, count int, ok bo
 }
 
 func (l *leased) Deliver(ctx context.Context, piece int, data []byte) error {
-	return l.swarm.Deliver(ctx, piece, data)
+	err := l.swarm.Deliver(ctx, piece, data)
+	if errors.Is(err, shoal.ErrCorrupt) {
+		l.corrupt.Add(int64(len(data)))
+	}
+	return err
 }
 
 func (l *leased) Release(first, count int) { l.swarm.Release(first, count) }
@@ -89,6 +96,7 @@ func (s *Supply) employ(ctx context.Context, l api.Lease) (*worker, error) {
 	s.workers[w.name] = w
 	s.running.Go(func() {
 		err := w.fetcher.Run(ctx)
+		s.retired(w)
 		select {
 		case s.ended <- ended{w, err}:
 		case <-ctx.Done():
