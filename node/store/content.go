@@ -37,7 +37,8 @@ type content struct {
 	mu      sync.Mutex
 	held    *shoal.PieceSet // can be read
 	durable *shoal.PieceSet // what the bitmap on disk claims
-	ready   []bool          // by file of a partial content: openPartial has prepared it
+	ready   []bool          // by file of a partial content: it can be written to
+	made    map[string]bool // folders of a partial content that are there
 	written                 // since the last flush
 	timer   *time.Timer     // starts a flush; nil while nothing is to be flushed
 	syncErr error           // of a flush in the background, until somebody is told
@@ -178,7 +179,10 @@ func (c *content) writePiece(piece int, data []byte) error {
 		return err
 	}
 	defer c.d.files.release(f)
-	if _, err := f.WriteAt(data, start); err != nil {
+	f.writing.Lock()
+	_, err = f.WriteAt(data, start)
+	f.writing.Unlock()
+	if err != nil {
 		return err
 	}
 	if err := c.journal.append(piece); err != nil {
@@ -196,23 +200,54 @@ func (c *content) openFile(file int) (*os.File, error) {
 	c.mu.Lock()
 	ready := c.ready[file]
 	c.mu.Unlock()
+	name, mode := c.at.name(file), fileMode(c.m.Files()[file])
 	if !ready {
+		if err := c.makeFolder(path.Dir(name)); err != nil {
+			return nil, err
+		}
+		f, err := c.at.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+		if err == nil { // nothing was there to look at
+			c.nowReady(file)
+			return f, nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
 		if err := c.prepare(file); err != nil {
 			return nil, err
 		}
 	}
-	return c.at.dir.OpenFile(c.at.name(file), os.O_RDWR|os.O_CREATE, fileMode(c.m.Files()[file]))
+	return c.at.dir.OpenFile(name, os.O_RDWR|os.O_CREATE, mode)
 }
 
-// prepare makes a partial file's folders and makes sure that what is there
-// can be written to. It does no harm twice.
+// makeFolder makes a folder of the partial folder, once.
+func (c *content) makeFolder(dir string) error {
+	c.mu.Lock()
+	made := c.made[dir]
+	c.mu.Unlock()
+	if made || dir == "." {
+		return nil
+	}
+	if err := c.at.dir.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.made[dir] = true
+	return nil
+}
+
+func (c *content) nowReady(file int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ready[file] = true
+	c.touchFolders(c.at.name(file))
+}
+
+// prepare makes sure that what is there in a partial file's place can be
+// written to. It does no harm twice.
 func (c *content) prepare(file int) error {
 	name, want := c.at.name(file), c.m.Files()[file]
-	if dir := path.Dir(name); dir != "." {
-		if err := c.at.dir.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-	}
 	info, err := c.at.dir.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -229,10 +264,7 @@ func (c *content) prepare(file int) error {
 			return err
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ready[file] = true
-	c.touchFolders(name)
+	c.nowReady(file)
 	return nil
 }
 

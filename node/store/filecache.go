@@ -20,9 +20,10 @@ type fileKey struct {
 // reference, so eviction never closes a file under an operation.
 type openFile struct {
 	*os.File
-	key  fileKey
-	refs int           // guarded by fileCache.mu
-	elem *list.Element // guarded by fileCache.mu; nil once it is out of the cache
+	writing sync.Mutex // one write at a time: the kernel spins where two want a file
+	key     fileKey
+	refs    int           // guarded by fileCache.mu
+	elem    *list.Element // guarded by fileCache.mu; nil once it is out of the cache
 }
 
 // fileCache keeps the files used last open, so that a folder of thousands of

@@ -108,7 +108,7 @@ func (c *content) enterPartial() error {
 		return err
 	}
 	c.at = at
-	c.ready = make([]bool, len(c.m.Files()))
+	c.ready, c.made = make([]bool, len(c.m.Files())), make(map[string]bool)
 	return nil
 }
 

@@ -74,6 +74,9 @@ func (c *content) canPublish() error {
 // may have taken from it.
 func (c *content) finishFile(file int) error {
 	want := c.m.Files()[file]
+	if info, err := c.at.lstat(file); err == nil && want.Length > 0 && fits(info, want) && info.Mode().Perm() == fileMode(want) {
+		return nil
+	}
 	f, err := c.d.files.acquire(c, file)
 	if err != nil {
 		return err
@@ -91,8 +94,6 @@ func (c *content) finishFile(file int) error {
 		if err := f.Chmod(mode); err != nil {
 			return err
 		}
-	} else if want.Length > 0 {
-		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
