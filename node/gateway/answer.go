@@ -40,10 +40,11 @@ type answer struct {
 	control *http.ResponseController
 	id      shoal.ContentID
 
-	status int   // chosen; 0 for none yet
-	begun  bool  // the header is sent
-	err    error // why the body is not complete
-	broken bool  // err is of the content rather than of who asked for it
+	until  time.Time // when all of it has to be taken; zero: no such bound
+	status int       // chosen; 0 for none yet
+	begun  bool      // the header is sent
+	err    error     // why the body is not complete
+	broken bool      // err is of the content rather than of who asked for it
 }
 
 func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, id shoal.ContentID) *answer {
@@ -160,7 +161,11 @@ func (a *answer) prepare(n int) error {
 	if err := a.g.egress.wait(a.ctx, n); err != nil {
 		return err
 	}
-	a.deadline(time.Now().Add(a.g.chunkTime(n)))
+	deadline := time.Now().Add(a.g.chunkTime(n))
+	if !a.until.IsZero() && a.until.Before(deadline) {
+		deadline = a.until
+	}
+	a.deadline(deadline)
 	if !a.begun {
 		a.begun = true
 		a.ResponseWriter.WriteHeader(max(a.status, http.StatusOK))
@@ -171,7 +176,7 @@ func (a *answer) prepare(n int) error {
 // account counts what was written, and lifts the deadline for the wait that follows.
 func (a *answer) account(n int) {
 	a.deadline(time.Time{})
-	a.g.count(a.id, n)
+	a.g.bytes.Add(int64(max(n, 0)))
 }
 
 // finish ends the answer. Where the body is cut short it does not return: only a

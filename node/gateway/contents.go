@@ -26,6 +26,12 @@ const (
 	immutable = "max-age=31536000, immutable"
 )
 
+// torrentTime is how long a client has to take a .torrent file of n bytes, of
+// which there are few places for: half a minute, and what it takes at 128 KiB/s.
+func torrentTime(n int) time.Duration {
+	return 30*time.Second + time.Duration(n)*time.Second/(128<<10)
+}
+
 // cutContents returns what follows prefix in a request's path, escaped. The path is
 // not cleaned first, as a mux does, which would lead clients astray by redirects:
 // one with empty segments or dots in it names nothing.
@@ -121,5 +127,6 @@ func (g *Gateway) serveTorrent(a *answer, r *http.Request, m *shoal.Manifest) {
 	h.Set("Cache-Control", immutable)
 	h.Set("X-Content-Type-Options", "nosniff")
 	torrent := m.Torrent()
+	a.until = time.Now().Add(torrentTime(len(torrent)))
 	http.ServeContent(a, boundRanges(r, int64(len(torrent))), "", time.Time{}, bytes.NewReader(torrent))
 }

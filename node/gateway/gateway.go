@@ -33,10 +33,6 @@ type Config struct {
 	// the answer is 503. 0 and less means the defaults.
 	requests, requestsPerClient int
 
-	// served, unless nil, is told of payload bytes that were handed to the connection,
-	// soon after. It is called by the transfers, concurrently, and must not block.
-	served func(id shoal.ContentID, bytes int64)
-
 	// Log takes what happens; nil discards it.
 	Log *slog.Logger
 }
@@ -45,7 +41,6 @@ type Config struct {
 type Gateway struct {
 	library   Library
 	log       *slog.Logger
-	served    func(shoal.ContentID, int64)
 	mounted   *http.ServeMux
 	admission *admission
 	torrents  *admission // of those who take one; see serveTorrent
@@ -61,7 +56,7 @@ type Gateway struct {
 // New makes a gateway.
 func New(cfg Config) *Gateway {
 	g := &Gateway{
-		library: cfg.Library, log: cfg.Log, served: cfg.served, mounted: http.NewServeMux(),
+		library: cfg.Library, log: cfg.Log, mounted: http.NewServeMux(),
 		torrents:   newAdmission(maxTorrents, maxTorrentsEach),
 		complaints: rate.Sometimes{First: 10, Interval: 10 * time.Second},
 		chunkTime:  chunkTime,
@@ -121,13 +116,3 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *Gateway) buffer() *[chunkSize]byte { return g.buffers.Get().(*[chunkSize]byte) }
-
-func (g *Gateway) count(id shoal.ContentID, n int) {
-	if n <= 0 {
-		return
-	}
-	g.bytes.Add(int64(n))
-	if g.served != nil {
-		g.served(id, int64(n))
-	}
-}

@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/store/storetest"
 )
 
@@ -79,13 +78,7 @@ func TestEgress(t *testing.T) {
 	s := storetest.SampleFile(t, "film.mp4", 1<<20)
 	synctest.Test(t, func(t *testing.T) {
 		f := published(t, s)
-		var mu sync.Mutex
-		served := map[shoal.ContentID]int64{}
-		g := New(Config{Library: f, Egress: 256 << 10, served: func(id shoal.ContentID, n int64) {
-			mu.Lock()
-			defer mu.Unlock()
-			served[id] += n
-		}})
+		g := New(Config{Library: f, Egress: 256 << 10})
 		begin := time.Now()
 		var ends [4]time.Duration
 		var all sync.WaitGroup
@@ -103,8 +96,8 @@ func TestEgress(t *testing.T) {
 				t.Errorf("4 MiB at 256 KiB/s: done after %v", ends)
 			}
 		}
-		if served[f.M.ID()] != 4<<20 || g.Stats().Bytes != 4<<20 {
-			t.Errorf("counted %v, %+v", served, g.Stats())
+		if g.Stats().Bytes != 4<<20 {
+			t.Errorf("counted %+v", g.Stats())
 		}
 	})
 }
@@ -196,6 +189,37 @@ func TestSlowReaders(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A .torrent file's place is given back in bounded time, however steadily its
+// client takes a little.
+func TestSlowTorrent(t *testing.T) {
+	s := storetest.SampleFile(t, "film.mp4", 1<<20)
+	synctest.Test(t, func(t *testing.T) {
+		f := published(t, s)
+		g := New(Config{Library: f})
+		g.chunkTime = func(int) time.Duration { return time.Hour }
+		l := newPipes()
+		srv := &http.Server{Handler: g}
+		go srv.Serve(l)
+		conn := l.dial(t, prefix+f.M.ID().String()+"/torrent")
+		defer conn.Close()
+		begin := time.Now()
+		var one [1]byte
+		var err error
+		for err == nil && time.Since(begin) < 5*time.Minute {
+			time.Sleep(time.Second)
+			_, err = conn.Read(one[:])
+		}
+		if took := time.Since(begin); err == nil || took > torrentTime(len(f.M.Torrent()))+2*time.Second {
+			t.Errorf("%d bytes, a byte a second: %v after %v", len(f.M.Torrent()), err, took)
+		}
+		srv.Close()
+		synctest.Wait()
+		if n := g.torrents.underWay(); n != 0 {
+			t.Errorf("%d places taken", n)
+		}
+	})
 }
 
 // A client that goes away ends the wait for its pieces.

@@ -73,11 +73,14 @@ func (e *Executor) Close() error {
 	return e.journal.Close()
 }
 
-// Resume goes on with what was not finished when the node stopped. It does not
-// wait for the contents.
+// Resume goes on with what was not finished when the node stopped, the removal of
+// what was cancelled included. It does not wait for the contents.
 func (e *Executor) Resume() {
-	for _, o := range e.unfinished() {
+	for _, o := range e.pending(func(t *task) bool { return !t.final() }) {
 		e.enqueue(func() { e.begin(o) })
+	}
+	for _, o := range e.pending(func(t *task) bool { return t.Dropping }) {
+		e.enqueue(func() { e.drop(o.Task, o.Content) })
 	}
 }
 
@@ -124,11 +127,11 @@ func (e *Executor) next() (work func()) {
 	return work
 }
 
-func (e *Executor) unfinished() (orders []api.SubTaskOrder) {
+func (e *Executor) pending(which func(*task) bool) (orders []api.SubTaskOrder) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, t := range e.tasks {
-		if !t.final() {
+		if which(t) {
 			orders = append(orders, t.Order)
 		}
 	}
@@ -242,6 +245,7 @@ func (e *Executor) cancel(o api.SubTaskOrder) {
 	}
 	id := t.Order.Content
 	t.end(e.contents.Tally(id), time.Now(), api.Cancelled, "")
+	t.Dropping = known
 	e.save(t)
 	e.log.Info("task cancelled", "task", o.Task, "content", id)
 	e.mu.Unlock()
@@ -251,13 +255,29 @@ func (e *Executor) cancel(o api.SubTaskOrder) {
 }
 
 // drop ends the fetch of a cancelled task, unless another wants the content by now.
+// The task is kept until then, so that a crash does not leave what was fetched.
 func (e *Executor) drop(task string, id shoal.ContentID) {
-	if e.For(id) != "" {
+	if e.For(id) == "" {
+		err := e.contents.Drop(id)
+		if errors.Is(err, library.ErrClosing) {
+			return // after the next start
+		}
+		if err != nil {
+			e.log.Warn("could not remove what a cancelled task left", "task", task, "content", id, "err", err)
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := e.tasks[task]
+	if t == nil {
 		return
 	}
-	if err := e.contents.Drop(id); err != nil {
-		e.log.Warn("could not remove what a cancelled task left", "task", task, "content", id, "err", err)
+	t.Dropping = false
+	if t.delivered {
+		e.forget(task)
+		return
 	}
+	e.save(t)
 }
 
 // save is for what the node goes on from with or without the record: the
@@ -274,13 +294,21 @@ func (e *Executor) Delivered(tasks []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, id := range tasks {
-		if t := e.tasks[id]; t == nil || !t.final() {
-			continue
+		switch t := e.tasks[id]; {
+		case t == nil || !t.final():
+		case t.Dropping:
+			t.delivered = true
+		default:
+			e.forget(id)
 		}
-		delete(e.tasks, id)
-		if err := e.journal.Delete(id); err != nil {
-			e.log.Warn("could not forget a task", "task", id, "err", err)
-		}
+	}
+}
+
+// forget removes a task. The caller holds mu.
+func (e *Executor) forget(id string) {
+	delete(e.tasks, id)
+	if err := e.journal.Delete(id); err != nil {
+		e.log.Warn("could not forget a task", "task", id, "err", err)
 	}
 }
 

@@ -21,6 +21,7 @@ type fakeContents struct {
 	err      error //
 	tally    library.Tally
 	wanted   []string // "task order's dest"
+	dropErr  error    // Drop's answer
 	dropped  int
 }
 
@@ -38,7 +39,7 @@ func (f *fakeContents) Drop(shoal.ContentID) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.dropped++
-	return nil
+	return f.dropErr
 }
 
 func (f *fakeContents) Tally(shoal.ContentID) library.Tally {
@@ -172,6 +173,30 @@ func TestCancelUnknown(t *testing.T) {
 	accept(e, cancelOf("t"))
 	if r := only(t, e); r.State != api.Cancelled || len(c.wanted)+c.dropped != 0 {
 		t.Errorf("%+v, wanted %v, dropped %d", r, c.wanted, c.dropped)
+	}
+}
+
+// What a cancelled task fetched is removed, also where the node is killed after
+// the tracker has the cancellation and before it is done.
+func TestKilledBeforeDrop(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "tasks")
+	c := &fakeContents{dropErr: library.ErrClosing} // it does not come to it
+	e := accept(open(t, dir, c), order("t"), cancelOf("t"))
+	e.Delivered([]string{"t"})
+	if r := only(t, e); r.State != api.Cancelled {
+		t.Fatalf("delivered, not dropped: %+v", r)
+	}
+
+	c = &fakeContents{}
+	e = open(t, dir, c)
+	e.Resume()
+	idle(e)
+	if r := only(t, e); r.State != api.Cancelled || c.dropped != 1 || len(c.wanted) != 0 {
+		t.Fatalf("after the restart: %+v, dropped %d times, wanted %v", r, c.dropped, c.wanted)
+	}
+	e.Delivered([]string{"t"})
+	if rs := open(t, dir, c).Reports(); len(rs) != 0 {
+		t.Errorf("after the delivery: %+v", rs)
 	}
 }
 

@@ -11,9 +11,12 @@ import (
 type task struct {
 	Order    api.SubTaskOrder  `json:"order"`
 	Accepted time.Time         `json:"accepted"`
-	Before   api.Bytes         `json:"before"`            // the content's counters when the order came
-	WhyThen  api.Why           `json:"why_then,omitzero"` // its account of time, likewise
-	Report   api.SubTaskReport `json:"report"`            // as far as it is final
+	Before   api.Bytes         `json:"before"`             // the content's counters when the order came
+	WhyThen  api.Why           `json:"why_then,omitzero"`  // its account of time, likewise
+	Report   api.SubTaskReport `json:"report"`             // as far as it is final
+	Dropping bool              `json:"dropping,omitempty"` // cancelled, and what was fetched is still to be removed
+
+	delivered bool // while dropping: the tracker has the report
 }
 
 func (t *task) final() bool { return t.Report.State.Final() }
