@@ -1,0 +1,18 @@
+// Package tus takes uploads by the tus protocol 1.0 (https://tus.io/protocols/resumable-upload), so that its
+// many clients can upload to a node: browsers too. tusd's handler speaks the protocol; this
+// package is its data store, in the same folder as all uploads (package uploads):
+//
+//	.tus/ID/info.json   size, metadata and, of a concatenation, its parts
+//	.tus/ID/offset      how many bytes are durable: written anew, synced, renamed
+//	.tus/ID/data        the bytes
+//
+// Extensions: creation, creation-with-upload, checksum (sha1, sha256), termination, concatenation. Parts
+// are joined by the kernel (copy_file_range), which shares their blocks where the file system can.
+//
+// When the last byte has come the node makes the manifest, and the upload becomes one
+// like any other: GET /v1/uploads/ID tells its content. Metadata: "filename" (or "name") is the
+// content's name; "nodes", a comma-separated list, and "dest" have it distributed.
+//
+// One server at a time should take an upload's bytes: locks are of one process. Another that has the
+// same folder goes on from the durable offset.
+package tus
