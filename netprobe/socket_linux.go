@@ -19,11 +19,3 @@ func tcpSent(raw syscall.RawConn) Loss {
 	})
 	return l
 }
-
-// boundUnsent keeps what the kernel takes and has not sent yet down to n bytes
-// (TCP_NOTSENT_LOWAT), so that what it takes is what the path takes.
-func boundUnsent(raw syscall.RawConn, n int) {
-	_ = raw.Control(func(fd uintptr) { // an old kernel makes the measurement less precise
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, n)
-	})
-}

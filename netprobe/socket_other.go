@@ -6,6 +6,3 @@ import "syscall"
 
 // tcpSent is unknown: other kernels have no TCP_INFO, or another one.
 func tcpSent(syscall.RawConn) Loss { return Loss{} }
-
-// boundUnsent does nothing: the option is Linux's.
-func boundUnsent(syscall.RawConn, int) {}
