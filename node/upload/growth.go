@@ -1,0 +1,42 @@
+package upload
+
+import (
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+)
+
+// growth decides when one more connection is tried: as long as each brought a
+// tenth more than there was before it.
+type growth struct {
+	most   int // connections
+	since  time.Time
+	bytes  int64 // sent until then
+	before shoal.Rate
+	ended  bool
+}
+
+func newGrowth(now time.Time, connections, most int) *growth {
+	return &growth{most: most, since: now}
+}
+
+// more is asked now and then, with all bytes sent so far by so many connections.
+func (g *growth) more(now time.Time, sent int64, connections int) bool {
+	if g.bytes == 0 { // a new measurement begins with the first bytes
+		g.since, g.bytes = now, max(sent, 1)
+		return false
+	}
+	took := now.Sub(g.since)
+	if g.ended || took < growEvery {
+		return false
+	}
+	speed := shoal.Rate(float64(sent-g.bytes) / took.Seconds())
+	brought := g.before == 0 || worthMore(g.before, speed)
+	g.since, g.bytes = now, max(sent, 1)
+	if !brought || connections >= g.most {
+		g.ended = true
+		return false
+	}
+	g.before = speed
+	return true
+}

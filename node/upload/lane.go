@@ -1,0 +1,237 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+)
+
+const (
+	// laneFailures is after how many failures in a row a connection is given up.
+	laneFailures = 3
+	lanePause    = 200 * time.Millisecond // after a failure; doubled each time
+	idlePause    = 500 * time.Millisecond // between looks for somebody to relieve
+	// maxRefusals is how often one chunk may arrive damaged before the way there
+	// is held for broken.
+	maxRefusals = 10
+)
+
+// lane is one of the parallel connections to a server: it sends one request
+// after the other.
+type lane struct {
+	*session
+	number int
+	client *client
+
+	mu    sync.Mutex // guards the fields below
+	speed shoal.Rate // smoothed; at first a guess
+	busy  *flight    // nil between requests
+}
+
+// flight is a request under way.
+type flight struct {
+	grant  *grant
+	body   *body
+	cancel context.CancelCauseFunc
+}
+
+// run sends until nothing is missing. It returns an error where the connection
+// is of no use any more, or the upload cannot go on.
+func (l *lane) run(ctx context.Context) error {
+	defer l.stop()
+	var buf []byte
+	failures := 0
+	for {
+		g := l.take()
+		if g == nil {
+			more, err := l.idle(ctx)
+			if !more {
+				return err
+			}
+			continue
+		}
+		var err error
+		buf, err = l.send(ctx, g, buf[:0], failures > 0)
+		switch {
+		case err == nil:
+			failures = 0
+			continue
+		case isFinal(err) || ctx.Err() != nil:
+			return err
+		case isAny(err):
+			return err
+		case errors.Is(err, errStolen):
+			continue
+		}
+		if _, ok := errors.AsType[*refusal](err); ok {
+			failures = 0 // the connection works
+			continue
+		}
+		l.log.Debug("a request failed", "server", l.route.candidate.Name, "connection", l.number, "err", err)
+		if failures++; failures >= laneFailures {
+			return err
+		}
+		if err := pause(ctx, lanePause<<failures); err != nil {
+			return err
+		}
+	}
+}
+
+// stop takes the connection out of the sum of speeds.
+func (l *lane) stop() {
+	l.client.close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.speed = 0
+}
+
+func (l *lane) take() *grant {
+	queued, _, _ := l.work.state()
+	own, all := l.speeds(l)
+	return l.work.take(requestBytes(own, all, queued))
+}
+
+// idle waits until there is something to do again, and relieves a slower
+// connection of its request meanwhile; false when all is settled.
+func (l *lane) idle(ctx context.Context) (bool, error) {
+	queued, open, changed := l.work.state()
+	switch {
+	case open == 0:
+		return false, nil
+	case queued > 0:
+		return true, nil
+	}
+	l.relieve(l)
+	timer := time.NewTimer(idlePause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	case <-changed:
+	case <-timer.C:
+	}
+	return true, nil
+}
+
+// send sends g and returns it to the queue of work, whatever happens; carefully
+// after a failure.
+func (l *lane) send(ctx context.Context, g *grant, buf []byte, careful bool) ([]byte, error) {
+	data, err := l.source.read(buf, g.span)
+	if err != nil {
+		l.work.giveBack(g, []span{g.span})
+		return data, fmt.Errorf("upload chunk %d: %w", g.first, err)
+	}
+	b := newBody(data)
+	guarded, stop := b.guard(ctx)
+	defer stop()
+	guarded, cancel := context.WithCancelCause(guarded)
+	defer cancel(nil)
+	l.begin(&flight{g, b, cancel})
+	err = l.client.put(guarded, l.task, g.span, digestOf(data), b, careful)
+	b.revoke()
+	if err != nil && guarded.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", shoal.ErrUnavailable, context.Cause(guarded))
+	}
+	l.end(b, g, err)
+	if err == nil {
+		l.work.settle(g)
+		l.settled(g.bytes)
+		return data, nil
+	}
+	return data, l.failed(ctx, g, data, err)
+}
+
+// begin and end keep account of a request.
+func (l *lane) begin(f *flight) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.busy = f
+}
+
+func (l *lane) end(b *body, g *grant, err error) {
+	took, sent := time.Since(b.born), b.sent.Load()
+	l.mu.Lock()
+	l.busy = nil
+	if now := shoal.Rate(float64(sent) / max(took.Seconds(), 1e-3)); sent > 0 {
+		if err == nil {
+			now = max(now, 1)
+			l.speed = l.speed/2 + now/2
+		} else {
+			l.speed = min(l.speed, max(now, 1))
+		}
+	}
+	speed := l.speed
+	l.mu.Unlock()
+	l.request(Connection{
+		Server: l.route.candidate.Name, Transport: l.route.path.Transport, Number: l.number, Speed: speed,
+	}, sent, g.bytes, err != nil)
+}
+
+// failed finds out what of a request that failed the server still wants.
+func (l *lane) failed(ctx context.Context, g *grant, data []byte, err error) error {
+	missing := []span{g.span}
+	if r, ok := errors.AsType[*refusal](err); ok {
+		missing = intersect(g.span, r.chunks)
+		// Bad from the start, or on the way?
+		if changed := l.source.verify(data, g.span); changed != nil {
+			err = changed
+		} else {
+			err = l.refused(missing, err)
+		}
+	} else if ctx.Err() == nil {
+		// Whole chunks of a request that broke are kept.
+		if s, statusErr := l.control.status(ctx, l.task, l.chunks()); statusErr == nil {
+			missing = intersect(g.span, s.missing)
+		}
+	}
+	l.settled(g.bytes - bytesOf(l.source.manifest, missing))
+	l.work.giveBack(g, missing)
+	return err
+}
+
+// left is what of the request under way the connection has not taken, and its
+// speed in it; false where none is.
+func (l *lane) left() (n int64, speed shoal.Rate, f *flight) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.busy == nil {
+		return 0, 0, nil
+	}
+	sent, took := l.busy.body.sent.Load(), time.Since(l.busy.body.born)
+	if took < time.Second {
+		return 0, 0, nil // nothing can be said yet
+	}
+	return l.busy.grant.bytes - sent, shoal.Rate(float64(sent) / took.Seconds()), l.busy
+}
+
+// inFlight is what the connection has taken of the request under way.
+func (l *lane) inFlight() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.busy == nil {
+		return 0
+	}
+	return l.busy.body.sent.Load()
+}
+
+func (l *lane) currentSpeed() shoal.Rate {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.speed
+}
+
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
