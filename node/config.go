@@ -26,6 +26,10 @@ type Config struct {
 	// free one, another at each start. "" means ":0".
 	Listen string
 
+	// Announce are further addresses at which peers reach the node, IP:PORT or an
+	// IP with the port of Listen: those of an address translation before it.
+	Announce []string
+
 	// HTTP is the HOST:PORT of the node's HTTP API (node/api). Who reaches it
 	// can steer the node, so it belongs on loopback or a management network.
 	// Port 0 picks a free one. "" means no API.
@@ -34,11 +38,21 @@ type Config struct {
 	// Gateway serves contents over HTTP; see package gateway.
 	Gateway GatewayConfig
 
+	// Ingest takes uploads.
+	Ingest IngestConfig
+
 	// Trackers are the base URLs of one or more trackers. The first that
-	// answers is used; the others are for when it does not. Required.
+	// answers is used; the others are for when it does not. Required, unless
+	// peers can be found on the LAN.
 	Trackers []string
 
-	// Locality says where the node stands; empty fields are unknown.
+	// LANPort is the UDP port for finding peers on the local network without a
+	// tracker, the same on all nodes; see package lan. 0 means that the node
+	// neither looks for peers there nor answers those that do.
+	LANPort uint16
+
+	// Locality says where the node stands; empty fields the tracker fills in where
+	// it knows them by the node's addresses.
 	Locality shoal.Locality
 
 	// Up and Down are the link's rates in bytes a second: the node sends and
@@ -58,6 +72,10 @@ type Config struct {
 	// WebMax is the largest file that is seeded from a URL, in bytes; 0 means
 	// 1 TiB. Negative values are not allowed.
 	WebMax int64
+
+	// DHT has the node find and be found in the operator's own DHT while no tracker
+	// answers; see package dht.
+	DHT bool
 
 	// Guest nodes take part in swarms and are never given tasks.
 	Guest bool
@@ -107,10 +125,16 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Data == "" {
 		return c, fmt.Errorf("node: %w: no data folder", shoal.ErrInvalid)
 	}
+	if len(c.Trackers) == 0 && c.LANPort == 0 {
+		return c, fmt.Errorf("node: %w: neither a tracker nor LAN discovery", shoal.ErrInvalid)
+	}
 	if c.Up < 0 || c.Down < 0 {
 		return c, fmt.Errorf("node: %w: negative rate", shoal.ErrInvalid)
 	}
 	if err := c.Gateway.check(); err != nil {
+		return c, err
+	}
+	if err := c.Ingest.check(c.Gateway); err != nil {
 		return c, err
 	}
 	if c.WebMax < 0 {

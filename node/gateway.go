@@ -36,6 +36,7 @@ func (n *Node) openGateway(ctx context.Context) error {
 	log := n.log.With("part", "gateway")
 	g := gateway.New(gateway.Config{Library: contents{n.library}, Egress: cmp.Or(cfg.Rate, n.cfg.Up), Log: log})
 	g.Mount(netprobe.Endpoint, netprobe.NewHandler(netprobe.HandlerConfig{}))
+	n.mountIngest(g)
 	s, err := gateway.Listen(ctx, gateway.ServerConfig{
 		Handler: g, Plain: cfg.Plain, TLS: cfg.TLS, Certificates: certs,
 		ConnContext: netprobe.ConnContext, QUICConnContext: netprobe.QUICConnContext, Log: log,

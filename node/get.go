@@ -23,6 +23,7 @@ const progressEvery = 200 * time.Millisecond
 // GetConfig says what to get and how. Fields that Config has too mean the same.
 type GetConfig struct {
 	Trackers []string
+	LANPort  uint16
 	Content  shoal.ContentID // required
 
 	// Output is the path the content gets; its folder must exist. What is
@@ -47,7 +48,7 @@ type Progress struct {
 	Pieces, PiecesHeld int
 	Peers              int // connected; 0 for some time means waiting for a holder
 	Bytes              tapi.Bytes
-	Tracker            error // why no tracker answers; nil while one does
+	Tracker            error // why no tracker answers; nil while one does, or there is none
 }
 
 // Result is what a Get brought.
@@ -87,7 +88,7 @@ func get(ctx context.Context, cfg GetConfig) (Result, error) {
 	ended := make(chan error, 1)
 	n, err := open(ctx, Config{
 		Name: "guest-" + strings.ToLower(rand.Text()[:10]), Data: filepath.Join(folder, own), Guest: true,
-		Listen: cfg.Listen, Trackers: cfg.Trackers, Locality: cfg.Locality, Up: cfg.Up, Down: cfg.Down, Log: cfg.Log,
+		Listen: cfg.Listen, Trackers: cfg.Trackers, LANPort: cfg.LANPort, DHT: true, Locality: cfg.Locality, Up: cfg.Up, Down: cfg.Down, Log: cfg.Log,
 	}, options{
 		layout: store.Config{Root: folder, State: own + "/state", Partial: own + "/partial", Files: "."},
 		ended: func(id shoal.ContentID, err error) {

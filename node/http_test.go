@@ -124,6 +124,14 @@ func TestFetchByAPI(t *testing.T) {
 		`shoal_node_contents{role="holder"} 1`,
 		`shoal_node_announces_total{result="failed"} 0`,
 		`shoal_node_sub_tasks{state="running"} 0`,
+		// B2: as shoal task show --why has them.
+		`shoal_node_fetch_seconds_total{reason="active"} `,
+		`shoal_node_fetch_seconds_total{reason="disk"} 0`,
+		`shoal_node_fetch_seconds_total{reason="lease"} `,
+		`shoal_node_fetch_seconds_total{reason="limit"} 0`,
+		`shoal_node_fetch_seconds_total{reason="no_peer"} `,
+		`shoal_node_fetch_seconds_total{reason="slow_peer"} `,
+		`shoal_node_fetch_seconds_total{reason="upstream"} `,
 	} {
 		if !strings.Contains(metrics, line) {
 			t.Errorf("metrics lack %s", line)

@@ -19,14 +19,20 @@ type local struct{ n *Node }
 func (l local) Snapshot() announce.Snapshot {
 	s := announce.Snapshot{Node: l.n.info(), SubTasks: l.n.tasks.Reports()}
 	s.Holdings, s.Lonely = l.n.library.Holdings()
+	s.Paths = apiPaths(l.n.hub.Paths())
 	return s
 }
 
 // Apply implements [announce.Local].
 func (l local) Apply(r tapi.Reply) {
+	l.n.settle(r) // before swarms begin, and meet peers
 	l.n.tasks.Accept(r.SubTasks)
 	if len(r.Peers) > 0 {
-		l.n.library.AddPeers(swarmPeers(r.Peers, l.n.ID()))
+		peers := swarmPeers(r.Peers, l.n.ID())
+		l.n.library.AddPeers(peers)
+		for _, ps := range peers {
+			l.n.peers.Told(ps)
+		}
 	}
 	for _, d := range r.Dial {
 		if d.Peer.ID != l.n.ID() {
@@ -43,7 +49,7 @@ func (n *Node) info() tapi.NodeInfo {
 	addrs := n.host.Addrs()
 	return tapi.NodeInfo{
 		ID: n.ID(), Name: n.cfg.Name, Addrs: addrs[:min(len(addrs), tapi.MaxAddrs)], HTTP: n.URL(),
-		Gateway: n.GatewayURLs(), Up: n.cfg.Up, Down: n.cfg.Down, Guest: n.cfg.Guest,
+		Gateway: n.GatewayURLs(), Up: n.cfg.Up, Down: n.cfg.Down, Guest: n.cfg.Guest, Ingest: n.ingest != nil,
 		Version: n.version, Locality: n.cfg.Locality,
 	}
 }

@@ -32,6 +32,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 var (
 	descReceived  = describe("received_bytes_total", "Payload bytes received, by where they came from; wasted ones are duplicates and what failed verification.", "source")
 	descCross     = describe("cross_carrier_bytes_total", "Payload bytes received across carriers, a part of those received.")
+	descFetching  = describe("fetch_seconds_total", "Seconds that contents were being fetched, each content's apart: active at the full rate, or held back for this reason.", "reason")
 	descSent      = describe("sent_bytes_total", "Payload bytes sent to peers since the start.")
 	descContents  = describe("contents", "Contents by the node's role in their swarm.", "role")
 	descFailed    = describe("contents_failed", "Contents that are neither fetched nor served, because of an error.")
@@ -58,13 +59,22 @@ func (f figures) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 
-	total, sent := f.n.library.Totals()
-	counter(descReceived, float64(total.Origin), "origin")
-	counter(descReceived, float64(total.Peers), "peers")
-	counter(descReceived, float64(total.Upstream), "upstream")
-	counter(descReceived, float64(total.Wasted), "wasted")
-	counter(descCross, float64(total.CrossCarrier))
-	counter(descSent, float64(sent))
+	total := f.n.library.Totals()
+	counter(descReceived, float64(total.Received.Origin), "origin")
+	counter(descReceived, float64(total.Received.Peers), "peers")
+	counter(descReceived, float64(total.Received.Upstream), "upstream")
+	counter(descReceived, float64(total.Received.Wasted), "wasted")
+	counter(descCross, float64(total.Received.CrossCarrier))
+	counter(descSent, float64(total.Sent))
+	for _, w := range []struct {
+		reason  string // as in tapi.Why
+		seconds float64
+	}{
+		{"active", total.Why.Active}, {"no_peer", total.Why.NoPeer}, {"slow_peer", total.Why.SlowPeer}, {"lease", total.Why.Lease},
+		{"upstream", total.Why.Upstream}, {"disk", total.Why.Disk}, {"limit", total.Why.Limit},
+	} {
+		counter(descFetching, w.seconds, w.reason)
+	}
 
 	roles := map[tapi.Role]int{tapi.Origin: 0, tapi.Holder: 0, tapi.Fetcher: 0}
 	failed, pieces := 0, 0

@@ -14,11 +14,16 @@ import (
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/announce"
+	"github.com/shoal-cdn/shoal/node/discover"
 	"github.com/shoal-cdn/shoal/node/download"
+	"github.com/shoal-cdn/shoal/node/ingest"
 	"github.com/shoal-cdn/shoal/node/library"
+	"github.com/shoal-cdn/shoal/node/peerbook"
 	"github.com/shoal-cdn/shoal/node/store"
 	"github.com/shoal-cdn/shoal/node/subtask"
 	"github.com/shoal-cdn/shoal/swarm"
+	"github.com/shoal-cdn/shoal/swarm/dht"
+	"github.com/shoal-cdn/shoal/swarm/lan"
 	"github.com/shoal-cdn/shoal/swarm/transport"
 	tapi "github.com/shoal-cdn/shoal/tracker/api"
 )
@@ -40,11 +45,16 @@ type Node struct {
 	downloads *download.Folder // nil without Config.Web
 	host      *transport.Host
 	hub       *swarm.Hub
+	peers     *peerbook.Book // the last-known ones
+	dht       *dht.Service   // nil without Config.DHT
+	lan       *lan.Service   // nil without Config.LANPort, or where it cannot be had
+	discover  *discover.Discoverer
 	library   *library.Library
 	tasks     *subtask.Executor
 	announcer *announce.Announcer
-	listener  net.Listener   // nil without an HTTP API
-	gateway   *gatewayServer // nil without a gateway
+	listener  net.Listener    // nil without an HTTP API
+	gateway   *gatewayServer  // nil without a gateway
+	ingest    *ingest.Service // nil where uploads are not taken
 }
 
 // New takes the data folder and the addresses, and reads what the node was
@@ -73,7 +83,7 @@ func open(ctx context.Context, cfg Config, opts options) (_ *Node, err error) {
 			err = errors.Join(err, n.close())
 		}
 	}()
-	if n.tracker, err = tapi.NewClient(cfg.Trackers, nil); err != nil {
+	if n.tracker, err = trackerClient(cfg.Trackers); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(cfg.Data, 0o755); err != nil {
@@ -90,6 +100,9 @@ func open(ctx context.Context, cfg Config, opts options) (_ *Node, err error) {
 	n.release = append(n.release, n.tasks.Close, n.library.Close) // the contents' ends are the tasks' news
 	n.announcer = announce.New(n.tracker, local{n}, n.log)
 	if err := n.listen(ctx); err != nil {
+		return nil, err
+	}
+	if err := n.openIngest(); err != nil {
 		return nil, err
 	}
 	if err := n.openGateway(ctx); err != nil {
@@ -125,18 +138,23 @@ func (n *Node) openContents(opts options) (files string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if n.host, err = transport.New(transport.Config{Key: key, Listen: n.cfg.Listen, Log: n.log}); err != nil {
+	if n.host, err = transport.New(transport.Config{Key: key, Listen: n.cfg.Listen, Announce: n.cfg.Announce, Log: n.log}); err != nil {
 		return "", err
 	}
 	n.release = append(n.release, n.host.Close)
+	n.peers = peerbook.Open(filepath.Join(n.cfg.Data, "peers.json"), n.host.ID(), n.log)
 	n.hub = swarm.NewHub(n.host, swarm.Config{
 		Name: n.cfg.Name, Locality: n.cfg.Locality, Up: n.cfg.Up, Down: n.cfg.Down, Log: n.log,
+		Met: func(p swarm.Peer) { n.peers.Met(p) },
 	})
+	n.openDHT()
+	n.openLAN(key)
+	n.openDiscovery()
 	n.release = append(n.release, func() error { n.hub.Close(); return nil })
 
 	files = filepath.Join(layout.Root, filepath.FromSlash(layout.Files))
 	n.library, err = library.Open(library.Config{
-		Store: disk, Torrents: n.tracker, Join: n.join,
+		Store: disk, Torrents: n.torrents(), FromPeers: n.fromPeers(), Join: n.join, Arrive: n.arrive,
 		Records: filepath.Join(n.cfg.Data, "contents"), Files: files, Log: n.log,
 		Pull: n.pull, Changed: n.wake,
 		Ended: func(id shoal.ContentID, err error) {
@@ -146,6 +164,9 @@ func (n *Node) openContents(opts options) (files string, err error) {
 			}
 		},
 	})
+	if err == nil {
+		n.serveManifests()
+	}
 	return files, err
 }
 
@@ -178,8 +199,13 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) work(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, n.close()) }()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { n.announcer.Run(ctx); return nil })
+	if len(n.cfg.Trackers) > 0 {
+		g.Go(func() error { n.announcer.Run(ctx); return nil })
+	}
+	g.Go(func() error { n.find(ctx); return nil })
 	g.Go(func() error { n.save(ctx); return nil })
+	g.Go(func() error { n.runIngest(ctx); return nil })
+	g.Go(func() error { n.peers.Run(ctx); return nil })
 	g.Go(func() error { return n.serve(ctx) })
 	g.Go(func() error { return n.serveGateway(ctx) })
 	g.Go(func() error { <-ctx.Done(); n.log.Info("stopping"); return nil })

@@ -103,6 +103,9 @@ const tellTime = 5 * time.Second
 // tellTracker waits until the tracker knows that the content is here, so that a
 // task created next finds its origin. The content is served in any case.
 func (n *Node) tellTracker(ctx context.Context, id shoal.ContentID) {
+	if len(n.cfg.Trackers) == 0 {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, tellTime)
 	defer cancel()
 	if err := n.announcer.Flush(ctx); err != nil {

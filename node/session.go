@@ -29,9 +29,10 @@ func (st *timedStore) spent() time.Duration { return time.Duration(st.writing.Lo
 // session is a content's swarm, and what helps it out while pieces are missing.
 type session struct {
 	*swarm.Swarm
-	supply *supply.Supply // nil where nothing was missing
-	cancel context.CancelFunc
-	ended  chan struct{} // closed when the supply has ended
+	supply  *supply.Supply // nil where nothing was missing
+	carrier func() string  // the node's; "": unknown
+	cancel  context.CancelFunc
+	ended   chan struct{} // closed when the supply has ended
 
 	mu  sync.Mutex
 	err error // why the supply gave up
@@ -40,7 +41,7 @@ type session struct {
 // newSession starts to help s, whose pieces st keeps, where any is missing.
 func (n *Node) newSession(m *shoal.Manifest, st *timedStore, s *swarm.Swarm) *session {
 	ctx, cancel := context.WithCancel(context.Background()) // Leave ends it
-	ses := &session{Swarm: s, cancel: cancel, ended: make(chan struct{})}
+	ses := &session{Swarm: s, carrier: func() string { return n.hub.Locality().Carrier }, cancel: cancel, ended: make(chan struct{})}
 	if st.Pieces().Full() {
 		close(ses.ended)
 		return ses
@@ -62,10 +63,16 @@ func (n *Node) newSession(m *shoal.Manifest, st *timedStore, s *swarm.Swarm) *se
 	return ses
 }
 
-// AddPeers is the swarm's; the supply wants to know whether there are any.
+// AddPeers is the swarm's; the supply wants to know whether there are any, and any near.
 func (s *session) AddPeers(peers []swarm.Peer) {
 	if s.supply != nil {
-		s.supply.Known(len(peers))
+		own, near := s.carrier(), 0
+		for _, p := range peers {
+			if own == "" || p.Carrier == "" || p.Carrier == own {
+				near++
+			}
+		}
+		s.supply.Known(len(peers), near)
 	}
 	s.Swarm.AddPeers(peers)
 }
@@ -85,6 +92,23 @@ func (s *session) Leave() {
 	s.cancel()
 	s.Swarm.Leave()
 	<-s.ended
+}
+
+// Stats are the swarm's, what upstreams sent for nothing included.
+func (s *session) Stats() swarm.Stats {
+	st := s.Swarm.Stats()
+	if s.supply != nil {
+		st.Bytes.Wasted += s.supply.Wasted()
+	}
+	return st
+}
+
+// Upstreams is what upstreams did wrong.
+func (s *session) Upstreams() []tapi.Fault {
+	if s.supply == nil {
+		return nil
+	}
+	return s.supply.Faults()
 }
 
 // Why says where the session's time went.

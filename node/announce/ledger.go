@@ -13,6 +13,7 @@ type Snapshot struct {
 	Node     api.NodeInfo
 	Holdings []api.Holding       // one for each content
 	SubTasks []api.SubTaskReport // one for each task whose outcome may not have been delivered
+	Paths    []api.Path          // to other carriers, at most [api.MaxPaths]
 	Lonely   bool                // a content is fetched and none of its known peers is there any more
 }
 
@@ -41,6 +42,7 @@ type ledger struct {
 	node     api.NodeInfo
 	holdings map[shoal.ContentID]api.Holding
 	subTasks map[string]api.SubTaskReport
+	paths    map[line]int64 // bytes
 }
 
 func newLedger() *ledger {
@@ -48,6 +50,7 @@ func newLedger() *ledger {
 		full:     true,
 		holdings: make(map[shoal.ContentID]api.Holding),
 		subTasks: make(map[string]api.SubTaskReport),
+		paths:    make(map[line]int64),
 	}
 }
 
@@ -94,14 +97,24 @@ func (l *ledger) delta(s Snapshot) (api.Announce, urgency) {
 		if u == nothing {
 			continue
 		}
-		if room -= reportBytes + len(r.Error) + len(r.Faults)*faultBytes; room < 0 || len(msg.SubTasks) == api.MaxReports {
+		if room -= reportSize(r); room < 0 || len(msg.SubTasks) == api.MaxReports {
 			most = news
 			break
 		}
 		msg.SubTasks = append(msg.SubTasks, r)
 		most = max(most, u)
 	}
-	return msg, most
+	paths, u := l.changedPaths(s.Paths)
+	msg.Paths = paths
+	return msg, max(most, u)
+}
+
+func reportSize(r api.SubTaskReport) int {
+	n := reportBytes + len(r.Error) + len(r.Faults)*faultBytes
+	for _, f := range r.Faults {
+		n += len(f.Name) + len(f.Reason)
+	}
+	return n
 }
 
 // acknowledge records that the tracker has processed msg, and returns the
@@ -118,6 +131,7 @@ func (l *ledger) acknowledge(msg api.Announce) (final []string) {
 	for _, id := range msg.Gone {
 		delete(l.holdings, id)
 	}
+	l.keepPaths(msg.Paths)
 	for _, r := range msg.SubTasks {
 		l.subTasks[r.Task] = r
 		if r.State.Final() {

@@ -30,6 +30,7 @@ type Session interface {
 	Connect(swarm.Peer) // dials a peer that cannot dial us
 	Stats() swarm.Stats
 	Why() tapi.Why             // where the time since it was joined went
+	Upstreams() []tapi.Fault   // what servers outside of the swarm did wrong since then
 	Complete() <-chan struct{} // closed once all pieces are stored
 	Done() <-chan struct{}     // closed when it ended
 	Err() error                // after Done: why; nil after Leave
@@ -42,14 +43,20 @@ type Torrents interface {
 	PutContent(ctx context.Context, torrent []byte) (tapi.Content, error)
 }
 
-// Config is what a library works with; all fields are required.
+// Config is what a library works with; all fields are required, but for those that
+// say what nil means.
 type Config struct {
 	Store    store.Store
-	Torrents Torrents
-	Join     func(m *shoal.Manifest, st swarm.Store, origin bool) (Session, error)
-	Records  string // folder for what the store does not keep: requests, counters, failures
-	Files    string // absolute path of the store's files folder
-	Log      *slog.Logger
+	Torrents Torrents // nil without a tracker
+	// FromPeers gets a manifest from peers, however long that takes; it returns when
+	// ctx ends. nil: there is no such way.
+	FromPeers func(context.Context, shoal.ContentID) (*shoal.Manifest, error)
+	Join      func(m *shoal.Manifest, st swarm.Store, origin bool) (Session, error)
+	// Arrive is Join for a content that is hosted while it arrives. nil where none is.
+	Arrive  func(m *shoal.Manifest, st swarm.Store) (ArrivingSession, error)
+	Records string // folder for what the store does not keep: requests, counters, failures
+	Files   string // absolute path of the store's files folder
+	Log     *slog.Logger
 	// Pull says whether a content may be fetched because somebody reads it; an error
 	// says why not. It is called with the library locked, and must not call it.
 	Pull func(Pull) error
@@ -75,11 +82,9 @@ type Library struct {
 	op      lock // held by whoever starts, stops, adds or removes units
 	lookUps lookUps
 
-	mu    sync.Mutex // guards what follows; taken after op, before a unit's mu
-	units map[shoal.ContentID]*unit
-	// What contents that are gone have received and sent.
-	removed     tapi.Bytes
-	removedSent int64
+	mu      sync.Mutex // guards what follows; taken after op, before a unit's mu
+	units   map[shoal.ContentID]*unit
+	removed Totals // of contents that are gone
 }
 
 // ErrClosing is why nothing is begun any more: the library closes, and what is
@@ -100,7 +105,7 @@ func Open(cfg Config) (*Library, error) {
 	}
 	l := &Library{
 		cfg: cfg, records: records, units: make(map[shoal.ContentID]*unit),
-		op: newLock(), lookUps: lookUps{slots: make(chan struct{}, maxLookUps)},
+		op: newLock(), lookUps: newLookUps(),
 	}
 	l.ctx, l.stop = context.WithCancelCause(context.Background())
 	return l, nil
@@ -241,6 +246,9 @@ func (l *Library) Remove(id shoal.ContentID) error {
 	if u == nil {
 		return fmt.Errorf("content %s: %w on this node", id.Short(), shoal.ErrNotFound)
 	}
+	if u.hosted != nil {
+		return fmt.Errorf("remove content %s: %w: it was uploaded; delete the upload", id.Short(), shoal.ErrConflict)
+	}
 	u.halt(errRemoved)
 	return l.delete(u)
 }
@@ -253,15 +261,18 @@ func (l *Library) delete(u *unit) error {
 		u.fail(err)
 		return err
 	}
-	l.mu.Lock()
-	delete(l.units, u.id)
-	bytes, sent := u.totals()
-	l.removed = add(l.removed, bytes)
-	l.removedSent += sent
-	l.mu.Unlock()
-	l.cfg.Changed()
+	l.forget(u)
 	l.cfg.Log.Info("content removed", "content", u.id)
 	return l.records.Delete(u.id.String())
+}
+
+// forget takes a unit that has stopped out of the library. The caller holds op.
+func (l *Library) forget(u *unit) {
+	l.mu.Lock()
+	delete(l.units, u.id)
+	l.removed = l.removed.add(u.totals())
+	l.mu.Unlock()
+	l.cfg.Changed()
 }
 
 // AddPeers passes on where to find contents; what is not fetched here is ignored.

@@ -65,6 +65,8 @@ func (s *fakeSession) Leave()             { s.end(nil) }
 func (s *fakeSession) Connect(swarm.Peer) {}
 func (s *fakeSession) Why() tapi.Why      { return tapi.Why{} }
 
+func (s *fakeSession) Upstreams() []tapi.Fault { return nil }
+
 func (s *fakeSession) end(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -411,7 +413,7 @@ func TestDropAndRemove(t *testing.T) {
 					}
 					w.restart()
 				}
-				if received, _ := w.Totals(); !c.stays && received.Peers != 0 {
+				if received := w.Totals().Received; !c.stays && received.Peers != 0 {
 					t.Errorf("after the restart: %+v", received)
 				}
 			})

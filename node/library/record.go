@@ -21,25 +21,25 @@ type record struct {
 	Why    tapi.Why     `json:"why,omitzero"`
 }
 
-// add is r's counters with those of a session on top.
-func (r record) add(s swarm.Stats) (tapi.Bytes, []tapi.Fault) {
-	b := add(r.Bytes, tapi.Bytes{
-		Origin: s.Bytes.Origin, Peers: s.Bytes.Peers, CrossCarrier: s.Bytes.CrossCarrier,
-		Upstream: s.Bytes.Upstream, Wasted: s.Bytes.Wasted,
+// with is r with the counters of a session on top; nil: none.
+func (r record) with(s Session) record {
+	if s == nil {
+		return r
+	}
+	st := s.Stats()
+	r.Bytes = add(r.Bytes, tapi.Bytes{
+		Origin: st.Bytes.Origin, Peers: st.Bytes.Peers, CrossCarrier: st.Bytes.CrossCarrier,
+		Upstream: st.Bytes.Upstream, Wasted: st.Bytes.Wasted,
 	})
-	return b, addFaults(r.Faults, s.Faults)
+	r.Faults = addFaults(r.Faults, slices.Concat(peerFaults(st.Faults), s.Upstreams()))
+	r.Why = addWhy(r.Why, s.Why())
+	return r
 }
 
-// addWhy is r's account of time with a session's on top.
-func (r record) addWhy(s Session) tapi.Why {
-	w := r.Why
-	if s == nil {
-		return w
-	}
-	more := s.Why()
+func addWhy(a, b tapi.Why) tapi.Why {
 	return tapi.Why{
-		Active: w.Active + more.Active, NoPeer: w.NoPeer + more.NoPeer, SlowPeer: w.SlowPeer + more.SlowPeer,
-		Lease: w.Lease + more.Lease, Upstream: w.Upstream + more.Upstream, Disk: w.Disk + more.Disk, Limit: w.Limit + more.Limit,
+		Active: a.Active + b.Active, NoPeer: a.NoPeer + b.NoPeer, SlowPeer: a.SlowPeer + b.SlowPeer,
+		Lease: a.Lease + b.Lease, Upstream: a.Upstream + b.Upstream, Disk: a.Disk + b.Disk, Limit: a.Limit + b.Limit,
 	}
 }
 
@@ -50,30 +50,41 @@ func add(a, b tapi.Bytes) tapi.Bytes {
 	}
 }
 
-// addFaults adds up the faults by peer and kind, those with the highest
-// counts first, as many as a report may carry.
-func addFaults(old []tapi.Fault, more []swarm.Fault) []tapi.Fault {
-	if len(more) == 0 {
-		return old
-	}
-	sum := slices.Clone(old)
-	for _, f := range more {
+// peerFaults are a swarm's faults as the tracker takes them.
+func peerFaults(faults []swarm.Fault) (out []tapi.Fault) {
+	for _, f := range faults {
 		if _, err := shoal.ParseNodeID(string(f.Peer)); err != nil {
-			continue
-		}
-		same := func(o tapi.Fault) bool { return o.Peer == f.Peer && o.Kind == string(f.Kind) }
-		if i := slices.IndexFunc(sum, same); i >= 0 {
-			sum[i].Count += f.Count
 			continue
 		}
 		name := f.Name
 		if tapi.CheckName(name) != nil {
 			name = "" // peers name themselves: what no tracker would accept is dropped
 		}
-		sum = append(sum, tapi.Fault{Peer: f.Peer, Name: name, Kind: string(f.Kind), Count: f.Count})
+		out = append(out, tapi.Fault{Peer: f.Peer, Name: name, Kind: string(f.Kind), Count: f.Count})
+	}
+	return out
+}
+
+// addFaults adds up the faults by who did them and kind, those with the highest
+// counts first, as many as a report may carry. Of reasons the newest stays.
+func addFaults(old, more []tapi.Fault) []tapi.Fault {
+	if len(more) == 0 {
+		return old
+	}
+	sum := slices.Clone(old)
+	for _, f := range more {
+		same := func(o tapi.Fault) bool {
+			return o.Kind == f.Kind && o.Peer == f.Peer && (f.Peer != "" || o.Name == f.Name)
+		}
+		if i := slices.IndexFunc(sum, same); i >= 0 {
+			sum[i].Count += f.Count
+			sum[i].Reason = f.Reason
+			continue
+		}
+		sum = append(sum, f)
 	}
 	slices.SortFunc(sum, func(a, b tapi.Fault) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Peer, b.Peer), cmp.Compare(a.Kind, b.Kind))
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Peer, b.Peer), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind))
 	})
 	return sum[:min(len(sum), tapi.MaxFaults)]
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/store"
 	"github.com/shoal-cdn/shoal/swarm"
@@ -24,11 +22,11 @@ func (u *unit) run(ctx context.Context, ready func(), ended chan struct{}) {
 	if err == nil {
 		var s Session
 		st := guarded{c, make(chan error, 1)}
-		if s, err = u.lib.cfg.Join(c.Manifest(), st, c.InPlace()); err == nil {
+		if s, err = u.join(c, st); err == nil {
 			u.joined(s, st)
 			ready()
 			if err = fetch(ctx, c, s); err == nil {
-				u.completed()
+				u.completed(c)
 				log.Info("serving", "name", c.Manifest().Name(), "path", c.Path(), "origin", c.InPlace())
 				u.lib.cfg.Ended(u.id, nil)
 				err = serve(ctx, st, s)
@@ -52,6 +50,10 @@ func (u *unit) run(ctx context.Context, ready func(), ended chan struct{}) {
 
 // open brings the content to where a swarm can fill or read it.
 func (u *unit) open(ctx context.Context) (store.Content, error) {
+	if u.hosted != nil {
+		u.opened(u.hosted.Manifest(), u.hosted)
+		return u.hosted, nil
+	}
 	st := u.lib.cfg.Store
 	var m *shoal.Manifest
 	c, err := st.Open(u.id)
@@ -187,9 +189,10 @@ func (u *unit) joined(s Session, st swarm.Store) {
 	u.lib.cfg.Changed()
 }
 
-func (u *unit) completed() {
+func (u *unit) completed(c store.Content) {
+	inPlace := c.InPlace() // what is hosted becomes an origin now
 	u.mu.Lock()
-	u.complete, u.wanted = true, false
+	u.complete, u.wanted, u.inPlace = true, false, inPlace
 	u.rec.Wanted, u.rec.Error = false, ""
 	u.mu.Unlock()
 	u.save()
@@ -201,10 +204,8 @@ func (u *unit) completed() {
 func (u *unit) finished(err error) (failure bool) {
 	u.mu.Lock()
 	if u.session != nil {
-		last := u.session.Stats()
-		u.rec.Bytes, u.rec.Faults = u.rec.add(last)
-		u.rec.Why = u.rec.addWhy(u.session)
-		u.sent += last.Sent
+		u.rec = u.rec.with(u.session)
+		u.sent += u.session.Stats().Sent
 		u.session, u.pieces = nil, nil
 	}
 	u.running = false
@@ -222,37 +223,4 @@ func (u *unit) finished(err error) (failure bool) {
 		u.save()
 	}
 	return failure
-}
-
-// manifest gets a content's manifest from the tracker, however long no
-// tracker answers; its other answers are final.
-func (l *Library) manifest(ctx context.Context, id shoal.ContentID) (*shoal.Manifest, error) {
-	try := func() (*shoal.Manifest, error) {
-		m, final, err := l.ask(ctx, id)
-		if final && err != nil {
-			return nil, backoff.Permanent(err)
-		}
-		return m, err
-	}
-	pace := &backoff.ExponentialBackOff{
-		InitialInterval: 250 * time.Millisecond, MaxInterval: 5 * time.Second, Multiplier: 2, RandomizationFactor: 0.5,
-	}
-	return backoff.Retry(ctx, try, backoff.WithBackOff(pace), backoff.WithMaxElapsedTime(0))
-}
-
-// ask is one try to get a content's manifest; final says that another would
-// bring nothing else.
-func (l *Library) ask(ctx context.Context, id shoal.ContentID) (m *shoal.Manifest, final bool, err error) {
-	b, err := l.cfg.Torrents.Torrent(ctx, id)
-	if err != nil {
-		return nil, errors.Is(err, shoal.ErrNotFound) || errors.Is(err, shoal.ErrInvalid), err
-	}
-	m, err = shoal.DecodeManifest(b)
-	if err == nil && m.ID() != id {
-		err = fmt.Errorf("%w: the tracker answered with content %s", shoal.ErrCorrupt, m.ID().Short())
-	}
-	if err != nil {
-		return nil, true, fmt.Errorf("manifest of %s: %w", id.Short(), err)
-	}
-	return m, true, nil
 }

@@ -53,6 +53,9 @@ func (l *Library) SeedHashed(ctx context.Context, m *shoal.Manifest, keep func()
 // register tells the tracker of m. Without it no other node could learn what
 // to fetch, so a seed does not begin before a tracker knows it.
 func (l *Library) register(ctx context.Context, m *shoal.Manifest) error {
+	if l.cfg.Torrents == nil {
+		return nil // peers ask this node
+	}
 	torrent := m.Torrent()
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		_, err := l.cfg.Torrents.PutContent(ctx, torrent)

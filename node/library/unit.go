@@ -17,8 +17,9 @@ import (
 // unit is one content. Its goroutine (run.go) opens, fetches, publishes and
 // serves it; start, halt and want are called with the library's op held.
 type unit struct {
-	id  shoal.ContentID
-	lib *Library
+	id     shoal.ContentID
+	lib    *Library
+	hosted store.Content // for one that somebody else keeps; nil where it is in the store
 
 	cancel context.CancelCauseFunc // guarded by op
 
@@ -86,7 +87,7 @@ func (u *unit) want(dest string, operator bool) (complete bool, err error) {
 	idle := !u.running
 	if !complete {
 		u.wanted = true
-		u.rec.Wanted = u.rec.Wanted || operator
+		u.rec.Wanted = u.rec.Wanted || operator && u.hosted == nil
 		u.rec.Error = ""
 		if dest != "" {
 			u.rec.Dest = dest
@@ -152,7 +153,7 @@ func (u *unit) path() string {
 func (u *unit) keep() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.complete || u.rec.Wanted || u.inPlace
+	return u.complete || u.rec.Wanted || u.inPlace || u.hosted != nil
 }
 
 // fail records why a unit that has stopped cannot go on.
@@ -169,11 +170,7 @@ func (u *unit) save() {
 	u.saving.Lock()
 	defer u.saving.Unlock()
 	u.mu.Lock()
-	r := u.rec
-	if u.session != nil {
-		r.Bytes, r.Faults = r.add(u.session.Stats())
-		r.Why = r.addWhy(u.session)
-	}
+	r := u.rec.with(u.session)
 	same := reflect.DeepEqual(r, u.saved)
 	u.saved = r
 	u.mu.Unlock()

@@ -23,31 +23,38 @@ func (l *Library) Tally(id shoal.ContentID) Tally {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	b, faults := u.rec.add(u.stats())
-	return Tally{Pieces: u.held().Count, Bytes: b, Faults: faults, Why: u.rec.addWhy(u.session)}
+	r := u.rec.with(u.session)
+	return Tally{Pieces: u.held().Count, Bytes: r.Bytes, Faults: r.Faults, Why: r.Why}
 }
 
-// Totals counts the payload bytes of all contents, those removed since the
-// start among them, so that the figures never fall. Received bytes are as in
-// [Tally]; sent ones are since the start.
-func (l *Library) Totals() (received tapi.Bytes, sent int64) {
+// Totals are the counters of all contents, those removed since the start among
+// them, so that they never fall.
+type Totals struct {
+	Received tapi.Bytes // payload, as in [Tally]
+	Why      tapi.Why   // likewise
+	Sent     int64      // payload bytes since the start
+}
+
+func (t Totals) add(more Totals) Totals {
+	return Totals{Received: add(t.Received, more.Received), Why: addWhy(t.Why, more.Why), Sent: t.Sent + more.Sent}
+}
+
+// Totals adds up the contents.
+func (l *Library) Totals() Totals {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	received, sent = l.removed, l.removedSent
+	sum := l.removed
 	for _, u := range l.units {
-		b, s := u.totals()
-		received = add(received, b)
-		sent += s
+		sum = sum.add(u.totals())
 	}
-	return received, sent
+	return sum
 }
 
-func (u *unit) totals() (received tapi.Bytes, sent int64) {
+func (u *unit) totals() Totals {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	stats := u.stats()
-	received, _ = u.rec.add(stats)
-	return received, u.sent + stats.Sent
+	r := u.rec.with(u.session)
+	return Totals{Received: r.Bytes, Why: r.Why, Sent: u.sent + u.stats().Sent}
 }
 
 // stats is the session's; zero while there is none. The caller holds mu.
@@ -108,7 +115,8 @@ func (u *unit) describe() api.Content {
 		Pieces: held.Total, PiecesHeld: held.Count,
 		Peers: stats.Peers, Sent: u.sent + stats.Sent,
 	}
-	c.Bytes, c.Faults = u.rec.add(stats)
+	r := u.rec.with(u.session)
+	c.Bytes, c.Faults = r.Bytes, r.Faults
 	if u.manifest != nil {
 		c.Name, c.Size, c.PieceLength = u.manifest.Name(), u.manifest.Size(), u.manifest.PieceLength()
 	}
