@@ -34,8 +34,10 @@ func fakeTracker() http.Handler {
 			Nodes: []api.SubTask{
 				{Node: "edge-1", State: api.Succeeded, Seconds: 2, Pieces: 2048},
 				{Node: "edge-2", State: api.Failed, Seconds: 3, Pieces: 10, Error: "write piece 11: no space left on device",
-					Faults: []api.Fault{{Peer: "12D3KooWabcdefgh", Name: "edge-1", Kind: "corrupt", Count: 2}}},
+					Faults: []api.Fault{{Peer: "12D3KooWabcdefgh", Name: "edge-1", Kind: "corrupt", Count: 2}, {Name: "http://h.example/f", Kind: api.UpstreamFault, Reason: "status 404 Not Found", Count: 1}}},
 			}},
+		"limited": {ID: "limited", Content: testID, Name: "image.iso", Size: 64 << 20, Pieces: 2048, State: api.Succeeded, Created: testTime,
+			Limits: api.Limits{EgressCopies: 2, EgressRate: 6_250_000, Carriers: map[string]api.CarrierLimit{"AS2": {EgressCopies: 4, EgressRate: 2_500_000}, "AS1": {EgressCopies: 1}}}},
 		"slow": {ID: "slow", Content: testID, Name: "image.iso", Size: 64 << 20, Pieces: 2048, State: api.Running,
 			Created: testTime, Counts: map[api.State]int{api.Running: 1},
 			Nodes: []api.SubTask{{Node: "edge-1", State: api.Running, Pieces: 512}}},

@@ -22,10 +22,35 @@ const (
 	defaultGateway       = "127.0.0.1:7073" // for a web server on the same machine
 	defaultGatewayTLS    = "0.0.0.0:7074"   // for other nodes
 	defaultGatewayFetch  = 64 << 30
+	defaultLANPort       = 7075
 )
 
 func trackerFlag(cmd *cobra.Command, urls *[]string) {
 	cmd.Flags().StringSliceVar(urls, "tracker", []string{defaultTracker}, "`URL` of the tracker; several separated by commas")
+}
+
+// optionalTrackerFlag is for what works without a tracker, too.
+func optionalTrackerFlag(cmd *cobra.Command, urls *[]string) {
+	cmd.Flags().StringSliceVar(urls, "tracker", nil, "`URL` of the tracker; several separated by commas (default none: peers are looked for on the LAN)")
+}
+
+// lanFlags say whether peers are looked for on the local network.
+type lanFlags struct {
+	on   bool
+	port uint16
+}
+
+func (f *lanFlags) add(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.on, "lan", true, "find peers on the local network, and be found there")
+	cmd.Flags().Uint16Var(&f.port, "lan-port", defaultLANPort, "UDP `PORT` for that, the same on all nodes")
+}
+
+// value is the port, 0 where they are not looked for.
+func (f *lanFlags) value() uint16 {
+	if !f.on {
+		return 0
+	}
+	return f.port
 }
 
 func jsonFlag(cmd *cobra.Command, v *bool) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,7 @@ import (
 
 type getOptions struct {
 	trackers []string
+	lan      lanFlags
 	output   string
 	listen   string
 	link     linkFlags
@@ -26,16 +28,21 @@ func newGet(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get CONTENT -o PATH",
 		Short: "Join the swarm, fetch and verify a content, leave",
-		Args:  exactly("CONTENT"),
+		Long: `Join the swarm, fetch and verify a content, leave.
+
+Peers are those that the tracker names, and those on the local network: without
+--tracker these alone, and CONTENT is the whole ID then.`,
+		Args: exactly("CONTENT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return get(cmd.Context(), a, args[0], o)
 		},
 	}
-	trackerFlag(cmd, &o.trackers)
+	optionalTrackerFlag(cmd, &o.trackers)
 	jsonFlag(cmd, &o.json)
 	fs := cmd.Flags()
 	fs.StringVarP(&o.output, "output", "o", "", "`PATH` of the file or folder to make (required)")
 	fs.StringVar(&o.listen, "listen", "0.0.0.0:0", "`HOST:PORT` for other nodes, TCP and UDP")
+	o.lan.add(cmd)
 	o.link.add(cmd)
 	return cmd
 }
@@ -48,21 +55,17 @@ func get(ctx context.Context, a *app, arg string, o getOptions) error {
 	if err := requireHostPort(op, "listen", o.listen); err != nil {
 		return err
 	}
-	c, err := trackerClient(op, o.trackers)
-	if err != nil {
-		return err
-	}
-	id, err := findContent(ctx, op, arg, c)
+	id, err := o.content(ctx, op, arg)
 	if err != nil {
 		return err
 	}
 	d := newDisplay(ctx, a.stderr)
 	defer d.close()
 	r, err := node.Get(ctx, node.GetConfig{
-		Trackers: o.trackers, Content: id, Output: o.output, Listen: o.listen,
+		Trackers: o.trackers, LANPort: o.lan.value(), Content: id, Output: o.output, Listen: o.listen,
 		Up: o.link.up, Down: o.link.down, Locality: o.link.place,
 		Log:      newLogger(a, slog.LevelError), // what matters to the user shows in the display
-		Progress: func(p node.Progress) { d.show([]gauge{getGauge(id, p)}) },
+		Progress: func(p node.Progress) { d.show([]gauge{getGauge(id, p, len(o.trackers) > 0)}) },
 	})
 	d.close()
 	if err != nil {
@@ -75,6 +78,26 @@ func get(ctx context.Context, a *app, arg string, o getOptions) error {
 		bytesText(r.Bytes.Origin), bytesText(r.Bytes.Peers))
 	_, err = fmt.Fprintln(a.stdout, o.output)
 	return err
+}
+
+// content reads the argument. Without a tracker nobody could tell what some digits of
+// an ID stand for.
+func (o *getOptions) content(ctx context.Context, op, arg string) (shoal.ContentID, error) {
+	if len(o.trackers) == 0 {
+		if !o.lan.on {
+			return shoal.ContentID{}, usageError(op, "", "give --tracker URL, or leave --lan on", errors.New("neither a tracker nor the LAN"))
+		}
+		id, err := shoal.ParseContentID(strings.ToLower(arg))
+		if err != nil {
+			return id, usageError(op, arg, "without --tracker, give all 64 digits of the content's ID", errors.New("is no content ID"))
+		}
+		return id, nil
+	}
+	c, err := trackerClient(op, o.trackers)
+	if err != nil {
+		return shoal.ContentID{}, err
+	}
+	return findContent(ctx, op, arg, c)
 }
 
 // getReport is what --json prints.
@@ -93,9 +116,12 @@ func getHint(ctx context.Context, err error) string {
 	return ""
 }
 
-func getGauge(id shoal.ContentID, p node.Progress) gauge {
+func getGauge(id shoal.ContentID, p node.Progress, tracker bool) gauge {
 	g := gauge{name: cmp.Or(p.Name, id.Short()), done: p.Done, total: p.Total, note: "waiting for somebody who has it"}
-	if p.Name == "" {
+	switch {
+	case !tracker:
+		g.note = "no tracker; asking the LAN"
+	case p.Name == "":
 		g.note = "asking the tracker what it is"
 	}
 	switch {

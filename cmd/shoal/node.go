@@ -13,19 +13,22 @@ import (
 )
 
 type nodeOptions struct {
-	trackers           []string
+	trackers, announce []string
 	data, listen, http string
 	name               string
+	dht                bool
 	link               linkFlags
+	lan                lanFlags
 	gateway            gatewayFlags
 	web                webFlags
+	ingest             ingestFlags
 	level              slog.Level
 }
 
 func newNode(a *app) *cobra.Command {
 	var o nodeOptions
 	cmd := &cobra.Command{
-		Use:   "node --tracker URL --data DIR",
+		Use:   "node [--tracker URL] --data DIR",
 		Short: "Run a node: it fetches what tasks tell it to and shares what it has",
 		Long: `Run a node: it fetches what tasks tell it to and shares what it has.
 
@@ -33,20 +36,27 @@ What it fetched is at DIR/files, each content under its own name or under the
 --dest of the task; a file appears there once all of it is verified.
 
 Its gateway serves contents over HTTP, also while they arrive, and fetches those
-that it is asked for and has not: GET /v1/contents/CONTENT/files/NAME.`,
+that it is asked for and has not: GET /v1/contents/CONTENT/files/NAME.
+
+Without a tracker it serves what it has to whoever asks on the local network, and
+fetches what it is told to by its API or its gateway.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runNode(cmd.Context(), newLogger(a, o.level), o)
 		},
 	}
-	trackerFlag(cmd, &o.trackers)
+	optionalTrackerFlag(cmd, &o.trackers)
 	fs := cmd.Flags()
 	fs.StringVar(&o.data, "data", "", "`DIR` of its files and its state (required)")
 	fs.StringVar(&o.listen, "listen", defaultNodeListen, "`HOST:PORT` for other nodes, TCP and UDP")
+	fs.StringSliceVar(&o.announce, "announce", nil, "`IP[:PORT]` at which others reach --listen besides, such as that of an address translation; may be repeated")
 	fs.StringVar(&o.http, "http", defaultNodeHTTP, "`HOST:PORT` of its HTTP API")
 	fs.StringVar(&o.name, "name", "", "its `NAME`, which tasks use (default the host's name)")
+	fs.BoolVar(&o.dht, "dht", true, "find peers in a DHT among the nodes while no tracker answers")
+	o.lan.add(cmd)
 	o.gateway.add(cmd)
 	o.web.add(cmd)
+	o.ingest.add(cmd)
 	o.link.add(cmd)
 	logFlag(cmd, &o.level)
 	return cmd
@@ -69,10 +79,13 @@ func runNode(ctx context.Context, log *slog.Logger, o nodeOptions) error {
 		o.name = host
 	}
 	cfg := node.Config{
-		Name: o.name, Data: o.data, Listen: o.listen, HTTP: o.http, Gateway: gateway, Trackers: o.trackers,
-		Locality: o.link.place, Up: o.link.up, Down: o.link.down, Log: log,
+		Name: o.name, Data: o.data, Listen: o.listen, Announce: o.announce, HTTP: o.http, Gateway: gateway, Trackers: o.trackers, LANPort: o.lan.value(),
+		Locality: o.link.place, Up: o.link.up, Down: o.link.down, DHT: o.dht, Log: log,
 	}
 	if err := o.web.set(op, &cfg); err != nil {
+		return err
+	}
+	if err := o.ingest.set(op, &cfg); err != nil {
 		return err
 	}
 	n, err := node.New(ctx, cfg)

@@ -13,6 +13,7 @@ func newNodes(a *app) *cobra.Command {
 	var (
 		urls   []string
 		asJSON bool
+		matrix bool
 	)
 	cmd := &cobra.Command{
 		Use:   "nodes",
@@ -23,6 +24,9 @@ func newNodes(a *app) *cobra.Command {
 			c, err := trackerClient(op, urls)
 			if err != nil {
 				return err
+			}
+			if matrix {
+				return printMatrix(cmd.Context(), a.stdout, c, asJSON)
 			}
 			nodes, err := c.Nodes(cmd.Context())
 			if err != nil {
@@ -48,6 +52,7 @@ func newNodes(a *app) *cobra.Command {
 	}
 	trackerFlag(cmd, &urls)
 	jsonFlag(cmd, &asJSON)
+	cmd.Flags().BoolVar(&matrix, "matrix", false, "show the lines between carriers instead, as nodes saw them on their own transfers")
 	return cmd
 }
 

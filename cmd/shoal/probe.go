@@ -16,6 +16,8 @@ import (
 type probeOptions struct {
 	trackers []string
 	here     shoal.Locality
+	where    string
+	places   placesFlags
 	bytes    shoal.Size
 	time     time.Duration
 	asJSON   bool
@@ -34,10 +36,17 @@ an ADDR, the gateways of all nodes that the tracker knows are measured, and thei
 certificates checked; those of an ADDR are not, since nothing secret is sent.
 
 An upload or a download takes about 3 seconds or 16 MiB, all of them together --time
-and --bytes. Where that is too little, the last nodes get round trips only.`,
+and --bytes. Where that is too little, the last nodes get round trips only.
+
+With --where nothing is measured: it explains which carrier, region and site an
+address belongs to, as the tracker sees it, or by the files of --places and --geoip.`,
 		Example: `  shoal probe 198.18.0.1:7074
-  shoal probe --tracker http://tracker:7070 --carrier AS1 --region north`,
+  shoal probe --tracker http://tracker:7070 --carrier AS1 --region north
+  shoal probe --where 198.18.0.1 --places places.csv`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("where") {
+				return probeWhere(cmd.Context(), a, o, args)
+			}
 			return probe(cmd.Context(), a, o, args)
 		},
 	}
@@ -46,6 +55,8 @@ and --bytes. Where that is too little, the last nodes get round trips only.`,
 	fs.StringVar(&o.here.Carrier, "carrier", "", "network operator that this machine's link belongs to")
 	fs.StringVar(&o.here.Region, "region", "", "region it is in")
 	fs.StringVar(&o.here.Site, "site", "", "data centre or LAN it is in")
+	fs.StringVar(&o.where, "where", "", "explain where the IP `ADDR` is")
+	o.places.add(cmd)
 	fs.Var(&o.bytes, "bytes", "`SIZE` of all transfers together (default unlimited)")
 	fs.DurationVar(&o.time, "time", 0, "`DURATION` of all transfers together (default unlimited)")
 	jsonFlag(cmd, &o.asJSON)

@@ -51,7 +51,7 @@ the file.`,
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		newDemo(a), newTracker(a), newNode(a), newSeed(a), newGet(a),
+		newDemo(a), newTracker(a), newNode(a), newSeed(a), newSpool(a), newGet(a),
 		newTask(a), newNodes(a), newContents(a), newProbe(a), newSimulate(a), newVersion(a),
 	)
 	return root

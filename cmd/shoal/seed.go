@@ -21,17 +21,24 @@ type seedOptions struct {
 	as       string
 	webSeeds []string
 	json     bool
+	upload   uploadOptions
 }
 
 func newSeed(a *app) *cobra.Command {
 	var o seedOptions
 	cmd := &cobra.Command{
 		Use:   "seed PATH|URL",
-		Short: "Have a node hash, register and serve a file or folder, or what is at a URL",
-		Long: `Have a node hash, register and serve a file or folder in place, or the file that
-is at an http or https URL.
+		Short: "Upload a file or folder, or have a node serve it or what is at a URL",
+		Long: `Upload a file or folder to an ingest server (--tracker, --to-server), or have a node
+hash, register and serve it in place, or the file that is at an http or https URL (--node).
 
-PATH is read by the node, so the node must run on this machine or see the same
+With --tracker no node is needed here. The speeds to the ingest servers that the
+tracker names are measured over TCP and QUIC while the file is hashed; then it goes in
+parallel to the fastest. Whatever breaks on the way, the upload goes on when it can; after this
+command was stopped, the same command goes on. With --to or --task the content is
+distributed from the first pieces on. With --spool the upload is left to 'shoal spool run'.
+
+With --node PATH is read by the node, so the node must run on this machine or see the same
 path. The content stays valid while the file does not change; seed it again when
 it has.
 
@@ -44,10 +51,14 @@ and everybody who reaches the tracker can read its URL.
 
 The content's ID is printed to stdout.`,
 		Example: `  shoal seed ./image.iso --node http://127.0.0.1:7072
+  shoal seed ./image.iso --tracker http://tracker:7070 --to all --wait
   shoal seed ./image.iso --web-seed https://files.example.org/image.iso
   shoal seed https://files.example.org/image.iso`,
 		Args: exactly("PATH|URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.upload.wanted(cmd) {
+				return uploadInstead(cmd, a, args[0], o)
+			}
 			return seed(cmd.Context(), a, args[0], o)
 		},
 	}
@@ -57,7 +68,18 @@ The content's ID is printed to stdout.`,
 	fs.StringArrayVar(&o.webSeeds, "web-seed", nil, "`URL` of a server that has the content too; may be repeated")
 	fs.StringVar(&o.as, "as", "", "`NAME` of what is fetched from a URL (default the last part of the URL's path)")
 	jsonFlag(cmd, &o.json)
+	o.upload.add(cmd)
 	return cmd
+}
+
+// uploadInstead uploads what arg names, which must be on disk here.
+func uploadInstead(cmd *cobra.Command, a *app, arg string, o seedOptions) error {
+	const op = "seed"
+	if isURL(arg) || len(o.webSeeds) > 0 {
+		return usageError(op, arg, "give --node for what a node fetches, or is to fall back on", errors.New("a URL is not uploaded"))
+	}
+	o.upload.json = o.json
+	return seedUpload(cmd.Context(), a, arg, o.upload)
 }
 
 func seed(ctx context.Context, a *app, arg string, o seedOptions) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -31,10 +32,14 @@ func (o *taskOptions) add(cmd *cobra.Command) {
 }
 
 func newTaskList(a *app) *cobra.Command {
-	var o taskOptions
+	var (
+		o   taskOptions
+		all bool
+	)
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the tasks",
+		Short: "List the newest tasks",
+		Long:  fmt.Sprintf(`List the tasks, newest first: the newest %d unless --all is given.`, listedTasks),
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			const op = "list tasks"
@@ -42,9 +47,12 @@ func newTaskList(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			tasks, err := c.Tasks(cmd.Context())
+			tasks, more, err := listTasks(cmd.Context(), c, all)
 			if err != nil {
 				return failed(op, "", err)
+			}
+			if more {
+				fmt.Fprintf(a.stderr, "these are the newest %d tasks; --all lists all\n", len(tasks))
 			}
 			if o.json {
 				return listJSON(a.stdout, tasks)
@@ -53,7 +61,30 @@ func newTaskList(a *app) *cobra.Command {
 		},
 	}
 	o.add(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "list all tasks")
 	return cmd
+}
+
+// listedTasks is how many tasks are listed unless all are asked for.
+const listedTasks = 100
+
+// listTasks returns the newest tasks, or all, and whether there are more.
+func listTasks(ctx context.Context, c *api.Client, all bool) (tasks []api.Task, more bool, err error) {
+	if !all {
+		tasks, err = c.Tasks(ctx, "", listedTasks+1)
+		if more = len(tasks) > listedTasks; more {
+			tasks = tasks[:listedTasks]
+		}
+		return tasks, more, err
+	}
+	for after := ""; ; {
+		page, err := c.Tasks(ctx, after, api.MaxPage)
+		tasks = append(tasks, page...)
+		if err != nil || len(page) < api.MaxPage || page[len(page)-1].ID == after { // the last: a tracker that knows no pages
+			return tasks, false, err
+		}
+		after = page[len(page)-1].ID
+	}
 }
 
 func newTaskShow(a *app) *cobra.Command {

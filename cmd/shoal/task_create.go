@@ -30,7 +30,8 @@ The task's ID is printed to stdout. With --wait the command follows the task to
 its end: the exit code is 0 if it succeeded, 1 otherwise. Interrupting it then
 leaves the task running.`,
 		Example: `  shoal task create 3f2a9c01 --nodes all --wait
-  shoal task create 3f2a9c01 --nodes edge-1,edge-2 --dest images/base.img`,
+  shoal task create 3f2a9c01 --nodes edge-1,edge-2 --dest images/base.img
+  shoal task create 3f2a9c01 --nodes all --egress-copies 2 --carrier-copies AS64500=1 --carrier-rate AS64500=50Mbit`,
 		Args: exactly("CONTENT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return createTask(cmd.Context(), a, args[0], o)
@@ -40,8 +41,7 @@ leaves the task running.`,
 	fs := cmd.Flags()
 	fs.StringSliceVar(&o.nodes, "nodes", nil, "`NAMES` of the nodes, separated by commas, or all (required)")
 	fs.StringVar(&o.dest, "dest", "", "`PATH` below the nodes' files (default the content's name)")
-	fs.Float64Var(&o.limits.EgressCopies, "egress-copies", 0, "how many `COPIES` web seeds and origins' gateways may send into each carrier (default 1)")
-	fs.Var(&o.limits.EgressRate, "egress-rate", "how fast each of them may send, such as 200Mbit (default unlimited)")
+	limitFlags(cmd, &o.limits)
 	fs.BoolVar(&o.wait, "wait", false, "follow the task to its end")
 	return cmd
 }
@@ -51,6 +51,9 @@ func createTask(ctx context.Context, a *app, content string, o taskCreateOptions
 	nodes, err := nodeNames(o.nodes)
 	if err != nil {
 		return err
+	}
+	if err := o.limits.Validate(); err != nil {
+		return usageError(op, content, "", err)
 	}
 	c, err := trackerClient(op, o.trackers)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -86,21 +87,6 @@ func subTasksTable(w io.Writer, t api.Task) error {
 	return tab.flush()
 }
 
-// limitsText is "2 copies into each carrier, 50Mbit/s of each origin".
-func limitsText(l api.Limits) string {
-	var parts []string
-	if l.EgressCopies > 0 {
-		parts = append(parts, fmt.Sprintf("%g copies into each carrier", l.EgressCopies))
-	}
-	if l.EgressRate > 0 {
-		parts = append(parts, fmt.Sprintf("%v of each origin", l.EgressRate))
-	}
-	if n := len(l.Carriers); n > 0 {
-		parts = append(parts, "others for "+plural(n, "carrier"))
-	}
-	return strings.Join(parts, ", ")
-}
-
 // whyTable says where each node's seconds went (B2).
 func whyTable(w io.Writer, t api.Task) error {
 	tab := newTable(w, "NODE", "TIME", "FULL RATE", "NO PEER", "SLOW PEER", "LEASE", "UPSTREAM", "DISK", "LIMIT")
@@ -122,7 +108,7 @@ func remark(n api.SubTask) string {
 		if name == "" {
 			name = f.Peer.Short()
 		}
-		parts = append(parts, fmt.Sprintf("%s: %s ×%d", name, f.Kind, f.Count))
+		parts = append(parts, fmt.Sprintf("%s: %s ×%d", name, cmp.Or(f.Reason, f.Kind), f.Count))
 	}
 	return strings.Join(parts, "; ")
 }

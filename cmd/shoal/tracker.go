@@ -15,6 +15,7 @@ import (
 type trackerOptions struct {
 	listen, data string
 	leases       bool
+	places       placesFlags
 	level        slog.Level
 }
 
@@ -32,6 +33,7 @@ func newTracker(a *app) *cobra.Command {
 	fs.StringVar(&o.listen, "listen", defaultTrackerListen, "`HOST:PORT` of the HTTP API")
 	fs.StringVar(&o.data, "data", "", "`DIR` of the database (required)")
 	fs.BoolVar(&o.leases, "leases", true, "lease upstreams piece by piece, so that origins send about one copy; false lets every node read all there, to compare")
+	o.places.add(cmd)
 	logFlag(cmd, &o.level)
 	return cmd
 }
@@ -41,7 +43,12 @@ func runTracker(ctx context.Context, log *slog.Logger, o trackerOptions) (err er
 	if err := errors.Join(requireDir(op, o.data), requireHostPort(op, "listen", o.listen)); err != nil {
 		return err
 	}
-	t, err := tracker.New(tracker.Config{Data: o.data, Log: log, NoLeases: !o.leases, Version: version.Get().Version})
+	places, err := o.places.open(op, log)
+	if err != nil {
+		return err
+	}
+	defer o.places.watch(ctx, places)()
+	t, err := tracker.New(tracker.Config{Data: o.data, Log: log, NoLeases: !o.leases, Version: version.Get().Version, Where: places})
 	if err != nil {
 		return failed(op, o.data, err)
 	}
