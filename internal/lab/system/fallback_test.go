@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,6 +141,32 @@ func TestColdStart(t *testing.T) {
 	}
 }
 
+// What origins may send into one carrier is an operator's choice: here all of them
+// together 8 Mbit/s (B1).
+func TestCarrierRate(t *testing.T) {
+	const size, bound = 6 << 20, 8 * mbit
+	w := newWorld(t, 0, 0)
+	dir := t.TempDir()
+	source := filepath.Join(dir, "file.bin")
+	randomFile(t, source, size, 10)
+	id := w.publish(w.host("web", 0), dir, "file.bin")
+	var nodes []string
+	for i := range 2 {
+		n := w.placedNode(fmt.Sprintf("edge%d", i), 0, "--web-allow", "198.18.0.0/15")
+		nodes = append(nodes, n.Name())
+	}
+	var task tapi.Task
+	err := w.cluster.Command(within(t, time.Minute), w.tracker.Host(), &task, "task", "create", id.String(), "--tracker", w.tracker.URL,
+		"--nodes", strings.Join(nodes, ","), "--carrier-rate", "isp="+bound.String(), "--carrier-rate", "elsewhere=1kbit", "--wait", "--json")
+	must(t, err)
+	// A limiter lets a second's worth through at once.
+	least := float64(size)/float64(bound) - 1
+	t.Logf("%d bytes from a web server to %d nodes in %.2f s, at %v into their carrier at least %.2f s", size, len(nodes), task.Seconds, bound, least)
+	if task.Seconds < least || task.Limits.Carriers["isp"].EgressRate != bound {
+		t.Errorf("%.2f s, with limits %+v", task.Seconds, task.Limits)
+	}
+}
+
 // publish serves a folder over HTTP from a host, and registers a file in it with the tracker, with
 // that as its only source (BEP 19).
 func (w *world) publish(h *lab.Host, dir, name string) shoal.ContentID {
@@ -151,13 +178,5 @@ func (w *world) publish(h *lab.Host, dir, name string) shoal.ContentID {
 	go func() { _ = server.Serve(ln) }() // until it is closed
 	w.t.Cleanup(func() { must(w.t, server.Close()) })
 
-	m, err := shoal.BuildManifest(ctx, filepath.Join(dir, name), shoal.BuildOptions{})
-	must(w.t, err)
-	m, err = m.WithWebSeeds([]string{"http://" + ln.Addr().String() + "/" + name})
-	must(w.t, err)
-	c, err := tapi.NewClient([]string{w.tracker.URL}, w.tracker.Host().HTTPClient())
-	must(w.t, err)
-	_, err = c.PutContent(ctx, m.Torrent())
-	must(w.t, err)
-	return m.ID()
+	return w.register(filepath.Join(dir, name), "http://"+ln.Addr().String()+"/"+name)
 }

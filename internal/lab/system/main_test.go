@@ -45,6 +45,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, beEvil(kind))
 		os.Exit(1)
 	}
+	if counted := os.Getenv(forgerCounts); counted != "" {
+		fmt.Fprintln(os.Stderr, beForger(counted))
+		os.Exit(1)
+	}
 	flag.Var(&fileSize, "shoal.size", "size of the file that is distributed")
 	flag.Parse()
 	os.Exit(run(m))

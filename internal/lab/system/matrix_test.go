@@ -1,0 +1,82 @@
+//go:build linux
+
+package system
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/lab"
+	"github.com/shoal-cdn/shoal/internal/lab/cluster"
+	"github.com/shoal-cdn/shoal/internal/lab/linkem"
+	tapi "github.com/shoal-cdn/shoal/tracker/api"
+)
+
+// Two carriers and a line between them that is not perfect: after a transfer the
+// tracker's matrix tells what the line is like (M4, M12).
+func TestMatrix(t *testing.T) {
+	const rate = 20 * mbit
+	l := lab.Start(t)
+	bin, err := binary()
+	must(t, err)
+	w := &twoCarriers{world: &world{t: t, lab: l, cluster: cluster.New(t, bin)}}
+	w.carrier, err = l.AddCarrier("east")
+	must(t, err)
+	w.other, err = l.AddCarrier("west")
+	must(t, err)
+	there := linkem.Config{Rate: rate, Delay: 30 * time.Millisecond, Loss: 0.01, Seed: 3}
+	back := there
+	back.Seed = 4
+	_, err = l.Connect(w.carrier, w.other, there, back)
+	must(t, err)
+	w.tracker, err = w.cluster.StartTracker(t.Context(), w.host("tracker", 0))
+	must(t, err)
+	w.origin = w.in(w.carrier, "origin", 0)
+	w.nodes = []*cluster.Node{w.in(w.other, "edge0", 0), w.in(w.other, "edge1", 0)}
+	_, id := w.seedFile("file.bin", fileSize, 11)
+	task := w.distribute(within(t, 2*time.Minute), id, "edge0", "edge1")
+	var fromPeers int64 // over the line: gateways are not in the matrix
+	for _, s := range task.Nodes {
+		fromPeers += s.Bytes.CrossCarrier
+		t.Logf("%s: %.2f s, %+v", s.Node, s.Seconds, s.Bytes)
+	}
+	p := w.line(within(t, 30*time.Second), "east", "west", fromPeers)
+	t.Logf("matrix: RTT %.1f ms, loss %.2f %%, goodput %v of %v, %v of %v, by %d nodes, %.1f s ago",
+		p.RTT, 100**p.Loss, p.Goodput.Short(), rate.Short(), shoal.Size(p.Bytes).Short(), fileSize.Short(), p.Nodes, p.Age)
+	if p.RTT < 55 || p.RTT > 90 {
+		t.Errorf("RTT %.1f ms on a line of 60", p.RTT)
+	}
+	if *p.Loss < 0.002 || *p.Loss > 0.03 {
+		t.Errorf("loss %.2f %% on a line that loses 1 %%", 100**p.Loss)
+	}
+	if share := float64(p.Goodput) / float64(rate); share < 0.3 || share > 1.05 {
+		t.Errorf("goodput is %.2f of the line", share)
+	}
+	if fromPeers < int64(fileSize) {
+		t.Errorf("%d bytes came from peers across carriers, want the file's %d", fromPeers, fileSize)
+	}
+}
+
+// line waits until the matrix has figures of a line, and so many bytes.
+func (w *world) line(ctx context.Context, from, to string, bytes int64) tapi.PathSeen {
+	w.t.Helper()
+	for {
+		var top tapi.Topology
+		err := w.cluster.Command(ctx, w.tracker.Host(), &top, "nodes", "--matrix", "--tracker", w.tracker.URL, "--json")
+		if ctx.Err() == nil {
+			must(w.t, err)
+		}
+		for _, p := range top.Paths {
+			if p.From == from && p.To == to && p.Bytes >= bytes && p.Loss != nil && p.RTT > 0 {
+				return p
+			}
+		}
+		select {
+		case <-ctx.Done():
+			w.t.Fatalf("no line from %s to %s with %d bytes: %+v", from, to, bytes, top)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,315 @@
+//go:build linux
+
+package system
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/lab"
+	"github.com/shoal-cdn/shoal/internal/lab/cluster"
+)
+
+// uploadWorld is a tracker, an ingest node and a host with a file on it whose uplink
+// is thin enough for things to happen meanwhile.
+type uploadWorld struct {
+	*world
+	ingest *cluster.Node
+	client *lab.Host
+	source string
+	cache  string
+}
+
+func newUploadWorld(t *testing.T, up shoal.Rate, size shoal.Size, args ...string) *uploadWorld {
+	t.Helper()
+	l := lab.Start(t)
+	bin, err := binary()
+	must(t, err)
+	w := &uploadWorld{world: &world{t: t, lab: l, cluster: cluster.New(t, bin)}, cache: t.TempDir()}
+	w.carrier, err = l.AddCarrier("isp")
+	must(t, err)
+	w.tracker, err = w.cluster.StartTracker(t.Context(), w.host("tracker", 0))
+	must(t, err)
+	w.ingest = w.node("ingest", 0, append([]string{"--ingest", "--ingest-free", "1MiB"}, args...)...)
+	w.client = w.host("client", up)
+	w.source = filepath.Join(t.TempDir(), "file.bin")
+	randomFile(t, w.source, size, 9)
+	return w
+}
+
+// uploaded is what "shoal seed --json" says of an upload.
+type uploaded struct {
+	Content     shoal.ContentID
+	Server      string
+	Transport   string
+	Sent        int64 `json:"bytes_sent"`
+	Resent      int64 `json:"bytes_resent"`
+	Had         int64 `json:"bytes_had"`
+	Refused     int   `json:"chunks_refused"`
+	Breaks      int
+	Seconds     float64
+	Connections []struct {
+		Most int64 `json:"most_request"`
+	}
+}
+
+// begin starts an upload in the background.
+func (w *uploadWorld) begin(log string, args ...string) *lab.Process {
+	w.t.Helper()
+	bin, err := binary()
+	must(w.t, err)
+	p, err := w.client.Start(lab.ProcessConfig{
+		Name:    "seed",
+		Command: append([]string{bin, "seed", w.source, "--json", "-v"}, args...),
+		Env:     []string{"XDG_CACHE_HOME=" + w.cache},
+		Log:     log,
+	})
+	must(w.t, err)
+	return p
+}
+
+// ended waits for an upload and reads its report.
+func (w *uploadWorld) ended(ctx context.Context, p *lab.Process) uploaded {
+	w.t.Helper()
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		tail, _ := p.LogTail(30)
+		w.t.Fatalf("the upload goes on: %v\n%s", ctx.Err(), tail)
+	}
+	log, err := os.ReadFile(p.LogPath())
+	must(w.t, err)
+	at := bytes.LastIndex(log, []byte("\n{\n"))
+	if p.Err() != nil || at < 0 {
+		w.t.Fatalf("upload: %v\n%s", p.Err(), log)
+	}
+	var u uploaded
+	must(w.t, json.Unmarshal(log[at:], &u))
+	w.t.Logf("%s", log[max(0, bytes.LastIndex(log[:at], []byte("hashing"))):at])
+	return u
+}
+
+// tracked are the flags for an upload by way of the tracker.
+func (w *uploadWorld) tracked() []string { return []string{"--tracker", w.tracker.URL} }
+
+// sent is what the client's host has sent on the wire.
+func (w *uploadWorld) sent() int64 {
+	w.t.Helper()
+	c, err := w.client.Counters()
+	must(w.t, err)
+	return c.SentBytes
+}
+
+// atServer compares what the server serves at its gateway with the source.
+func (w *uploadWorld) atServer(id shoal.ContentID) {
+	w.t.Helper()
+	url := fmt.Sprintf("http://%s/v1/contents/%s/files/%s", w.ingest.Host().AddrPort(7180), id, filepath.Base(w.source))
+	req, err := http.NewRequestWithContext(within(w.t, time.Minute), http.MethodGet, url, nil)
+	must(w.t, err)
+	resp, err := w.ingest.Host().HTTPClient().Do(req)
+	must(w.t, err)
+	defer resp.Body.Close()
+	want, err := os.ReadFile(w.source)
+	must(w.t, err)
+	got, err := io.ReadAll(resp.Body)
+	if err != nil || !bytes.Equal(got, want) {
+		w.t.Errorf("GET %s: %s, %d bytes of %d, %v; want the file", url, resp.Status, len(got), len(want), err)
+	}
+}
+
+// wireBound is the most that may pass the wire for a file: 2 % more than its bytes
+// in full frames, and, for each break, what the connections had under way, of at
+// most so many bytes, and finding out anew what is missing.
+func wireBound(size shoal.Size, breaks int, request int64) int64 {
+	return int64(1.02*float64(size)/wirePayload) + int64(breaks)*(request+256<<10) + probeBytes
+}
+
+// clientBreak is what a client that is killed may have had in sockets and in parts of
+// chunks, and what its successor needs to find out what is missing.
+const clientBreak = 2 << 20
+
+// probeBytes is what measuring the ways to one server may send, once.
+const probeBytes = 8 << 20
+
+// Client and server are killed five times each at random: what was acknowledged
+// is not sent again, and the file is whole (M9, R3).
+func TestUploadKilled(t *testing.T) {
+	const up, kills = 80 * mbit, 5
+	size := 8 * fileSize
+	w := newUploadWorld(t, up, size)
+	ctx := within(t, 4*time.Minute)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	log := filepath.Join(t.ArtifactDir(), "seed.log")
+	before := w.sent()
+	p := w.begin(log, w.tracked()...)
+	ofServer := make([]bool, 2*kills)
+	for i := range kills {
+		ofServer[i] = true
+	}
+	rng.Shuffle(len(ofServer), func(i, j int) { ofServer[i], ofServer[j] = ofServer[j], ofServer[i] })
+	for _, server := range ofServer {
+		time.Sleep(500*time.Millisecond + time.Duration(rng.Int64N(int64(time.Second))))
+		if server {
+			must(t, w.ingest.Kill())
+			time.Sleep(time.Duration(rng.Int64N(int64(500 * time.Millisecond))))
+			must(t, w.ingest.Restart(ctx))
+		} else {
+			must(t, p.Kill())
+			must(t, p.Restart())
+		}
+	}
+	u := w.ended(ctx, p)
+	sent := w.sent() - before
+	var request int64
+	for _, c := range u.Connections {
+		request += c.Most
+	}
+	// A server that is killed forgets what it has not acknowledged; what it got of a client
+	// that is killed it keeps.
+	most := wireBound(size, kills, request) + kills*clientBreak
+	t.Logf("%v on the wire for %v; at most %v", shoal.Size(sent).Short(), size.Short(), shoal.Size(most).Short())
+	if sent > most {
+		t.Errorf("%d bytes sent, more than %d", sent, most)
+	}
+	w.atServer(u.Content)
+}
+
+// Ten of a thousand chunks are damaged on the way: each is refused, and sent again (R4).
+func TestUploadDamaged(t *testing.T) {
+	const damaged = 10
+	w := newUploadWorld(t, 0, 1000*32<<10)
+	proxy := w.damagingProxy(damaged)
+	p := w.begin(filepath.Join(t.ArtifactDir(), "seed.log"), "--to-server", proxy)
+	u := w.ended(within(t, time.Minute), p)
+	if u.Refused != damaged || u.Resent != damaged*32<<10 {
+		t.Errorf("%d chunks refused, %d bytes sent again; want %d and their bytes", u.Refused, u.Resent, damaged)
+	}
+	w.atServer(u.Content)
+}
+
+// damagingProxy passes everything on to the ingest node, and damages n chunks, each
+// in a place of its own.
+func (w *uploadWorld) damagingProxy(n int) string {
+	w.t.Helper()
+	h := w.host("proxy", 0)
+	ln, err := h.Listen(w.t.Context(), 8080)
+	must(w.t, err)
+	target := &url.URL{Scheme: "http", Host: w.ingest.Host().AddrPort(7180).String()}
+	rp := &httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport: &http.Transport{DialContext: h.DialContext},
+	}
+	hit := map[int]bool{}
+	var mu sync.Mutex
+	srv := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if _, chunks, ok := strings.Cut(r.URL.Path, "/chunks/"); ok {
+			var first int
+			if _, err := fmt.Sscan(strings.SplitN(chunks, "-", 2)[0], &first); err == nil {
+				mu.Lock()
+				var at []int64
+				for k := first; k < first+int(r.ContentLength/(32<<10)); k++ {
+					if k%100 == 7 && !hit[k] && len(hit) < n {
+						hit[k] = true
+						at = append(at, int64(k-first)*32<<10+int64(k))
+					}
+				}
+				mu.Unlock()
+				r.Body = &damagedBody{ReadCloser: r.Body, at: at}
+			}
+		}
+		rp.ServeHTTP(rw, r)
+	})}
+	go func() { _ = srv.Serve(ln) }()
+	w.t.Cleanup(func() { srv.Close() })
+	return "http://" + h.AddrPort(8080).String()
+}
+
+// damagedBody flips a bit at some places.
+type damagedBody struct {
+	io.ReadCloser
+	at   []int64
+	past atomic.Int64
+}
+
+func (d *damagedBody) Read(p []byte) (int, error) {
+	n, err := d.ReadCloser.Read(p)
+	from := d.past.Add(int64(n)) - int64(n)
+	for _, at := range d.at {
+		if at >= from && at < from+int64(n) {
+			p[at-from] ^= 0x10
+		}
+	}
+	return n, err
+}
+
+// The server's disk gets full: the client says so, and goes on when there is room.
+func TestUploadDiskFull(t *testing.T) {
+	store := filepath.Join(t.TempDir(), "store")
+	must(t, os.Mkdir(store, 0o755))
+	mount(t, store, "size=256m")
+	size := 4 * fileSize
+	w := newUploadWorld(t, 80*mbit, size, "--ingest-store", store)
+	log := filepath.Join(t.ArtifactDir(), "seed.log")
+	p := w.begin(log, w.tracked()...)
+	before := w.sent()
+	for w.sent()-before < int64(size/3) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	ballast := filepath.Join(store, "ballast")
+	out, err := exec.Command("dd", "if=/dev/zero", "of="+ballast, "bs=1M").CombinedOutput()
+	if err == nil {
+		t.Fatalf("the disk does not get full: %s", out)
+	}
+	select {
+	case <-p.Done():
+	case <-time.After(time.Minute):
+		t.Fatal("the upload to a full disk goes on")
+	}
+	text, err := os.ReadFile(log)
+	must(t, err)
+	if p.Err() == nil || !strings.Contains(lastLine(string(text)), "space") && !strings.Contains(lastLine(string(text)), "room") {
+		t.Fatalf("upload to a full disk: %v\n%s", p.Err(), text)
+	}
+	t.Logf("the client says: %s", lastLine(string(text)))
+	must(t, os.Remove(ballast))
+	must(t, p.Restart())
+	u := w.ended(within(t, time.Minute), p)
+	if u.Had < int64(size/8) || u.Had+u.Sent-u.Resent != int64(size) {
+		t.Errorf("had %d, sent %d of %d", u.Had, u.Sent, size)
+	}
+	w.atServer(u.Content)
+}
+
+func lastLine(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return strings.Join(lines[max(0, len(lines)-2):], " / ")
+}
+
+// mount makes a folder a file system in memory, or changes one.
+func mount(t *testing.T, dir, options string) {
+	t.Helper()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Fatalf("mount: %v: %s", err, out)
+	}
+	if !strings.HasPrefix(options, "remount") {
+		t.Cleanup(func() { _ = exec.Command("umount", "-l", dir).Run() })
+	}
+}
