@@ -20,6 +20,8 @@ import (
 type report struct {
 	Machine   machine      `json:"machine"`
 	Scenarios []comparison `json:"scenarios"`
+
+	Uploads []uploadComparison `json:"uploads,omitempty"`
 }
 
 type machine struct {
@@ -35,6 +37,13 @@ func (r report) failures() int {
 	for _, c := range r.Scenarios {
 		for _, t := range c.Tools {
 			n += len(t.Runs) - len(t.good())
+		}
+	}
+	for _, c := range r.Uploads {
+		for _, row := range c.Rows {
+			if row.Failure != "" {
+				n++
+			}
 		}
 	}
 	return n
@@ -97,7 +106,7 @@ func (b *bench) compare(ctx context.Context, d design) (err error) {
 	}
 	c := comparison{
 		Scenario: s.name, About: d.about, Nodes: s.watched(), Size: int64(s.size),
-		Contents: s.contents, Files: s.files, Bound: s.bound().Seconds(),
+		Contents: s.contents, Files: s.files, Bound: s.bound().Seconds(), Mesh: s.mesh != nil,
 	}
 	if s.line != nil {
 		c.Line = s.line.about()

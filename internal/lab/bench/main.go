@@ -90,7 +90,11 @@ func run(args []string) error {
 		defer os.Remove(b.binary)
 	}
 	for _, d := range chosen {
-		if err := b.compare(ctx, d); err != nil {
+		measure := b.compare
+		if d.name == uploadName {
+			measure = b.upload
+		}
+		if err := measure(ctx, d); err != nil {
 			return err
 		}
 	}

@@ -79,7 +79,7 @@ func designs() []design {
 		{"solo", "one node, on the origin's host, no limits", 1 << 30, solo},
 		{"small", "a folder of 10,000 files (16 KiB each), one node, on the origin's host, no limits", 10_000 * 16 << 10, small},
 		{"many", "20 files at once to 10 nodes, 20 Mbit/s each way", 80 << 20, many},
-	}, lossyDesigns(), coldDesigns(), carrierDesigns())
+	}, lossyDesigns(), coldDesigns(), carrierDesigns(), uploadDesigns())
 }
 
 // findDesign finds a design by its name; of lan there is one for each number.

@@ -22,6 +22,7 @@ type comparison struct {
 	Files    int          `json:"files,omitempty"` // of each content, if it is a folder
 	Bound    float64      `json:"bound_seconds,omitempty"`
 	Line     *lineAbout   `json:"line,omitempty"`
+	Mesh     bool         `json:"several_carriers,omitempty"`
 	Tools    []toolResult `json:"tools"`
 }
 
@@ -58,17 +59,20 @@ func (c comparison) columns() []column {
 	if c.Line != nil {
 		return lineColumns()
 	}
-	return []column{
+	list := []column{
 		{"first s", 2, func(r result) float64 { return r.Seconds[0] }},
 		{"median s", 2, func(r result) float64 { return median(r.Seconds) }},
 		{"last s", 2, result.last},
 		{"× bound", 3, func(r result) float64 { return r.Ratio }},
 		{"origin copies", 2, func(r result) float64 { return r.OriginCopies }},
-		{"cross copies", 2, func(r result) float64 { return r.CrossCopies }},
 		{"CPU s/GiB", 2, func(r result) float64 { return r.CPU }},
 		{"peak RSS MiB", 0, func(r result) float64 { return float64(r.PeakRSS) / (1 << 20) }},
 		{"machine busy %", 0, func(r result) float64 { return 100 * r.Busy }},
 	}
+	if c.Mesh {
+		list = append(list, column{"cross copies", 2, func(r result) float64 { return r.CrossCopies }})
+	}
+	return list
 }
 
 // writeTable writes a comparison as Markdown: medians over the runs, and from
