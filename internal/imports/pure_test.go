@@ -10,7 +10,7 @@ import (
 // parameters, so that a test or a simulator replays a day in seconds and gets
 // the same decisions every time; and they start nothing, so that the caller's
 // lock or loop is all the synchronisation there is.
-var pure = []string{"swarm/exchange", "swarm/picker", "tracker/leases", "tracker/registry", "tracker/tasks"}
+var pure = []string{"swarm/exchange", "swarm/picker", "tracker/leases", "tracker/registry", "tracker/tasks", "tracker/topology"}
 
 // clock are the functions of package time that read the clock or wait for it.
 var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
