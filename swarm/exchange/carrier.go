@@ -23,6 +23,7 @@ type carrier struct {
 	share  *shoal.PieceSet // what is ours to ask other carriers for
 	owners []*peer         // by run; nil: we
 	stale  bool            // share and owners are to be computed anew
+	opened uint64          // how often there may have come more to ask other carriers for
 	looked time.Time       // when the members' headway was looked at
 	pace   ewma            // seconds between two pieces that a member brings in
 }
@@ -80,6 +81,7 @@ func (p *peer) isMember() bool { return !p.class.cross && !p.class.origin && !p.
 // gained notes that p has a piece that it had not.
 func (s *State) gained(p *peer, piece int) {
 	s.pick.PeerGained(piece)
+	p.dry = 0
 	if p.class.cross {
 		p.foreign.has.Add(piece)
 		return
@@ -109,6 +111,7 @@ func (s *State) broughtIn(p *peer, piece int, now time.Time) {
 // lost notes that p has a piece no more, or that it does not count.
 func (s *State) lost(p *peer, piece int) {
 	s.pick.PeerLost(piece)
+	s.carrier.opened++
 	if p.class.cross {
 		p.foreign.stale = true
 		return
@@ -144,6 +147,7 @@ func (s *State) divide() {
 		return
 	}
 	c.stale = false
+	c.opened++
 	c.share = shoal.NewPieceSet(len(c.near))
 	for run := range c.owners {
 		best := rank(c.self, run)

@@ -14,7 +14,7 @@ func TestAvoidCross(t *testing.T) {
 	s.want(HaveReceived{"far", 1}) // the path is full
 	s.want(CrossAvoided{true})
 	s.want(BlockReceived{"far", 0, block, 2 * block}, Verify{"far", 0})
-	s.want(PieceStored{0}) // far knows who has it
+	s.want(PieceStored{0})                       // far knows who has it
 	s.on(PeerJoined{Peer: "near", Origin: true}) // no member, which might fetch pieces across
 	s.on(HaveReceived{"near", 2})
 	if got := of[SendRequest](s.in); len(got) != 1 || got[0].Peer != "near" {

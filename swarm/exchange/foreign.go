@@ -96,11 +96,18 @@ func (s *State) preferred(piece int) bool {
 func (s *State) pickAcross(p *peer) (piece int, ok bool) {
 	s.divide()
 	s.refresh()
+	state := 1 + s.carrier.opened + s.pick.Freed()
+	if p.dry == state { // looking at every piece again is dear
+		return 0, false
+	}
 	may := func(piece int) bool { return s.mayAsk(p, piece) }
 	if piece, ok = s.pick.PickOf(p.has, func(piece int) bool { return may(piece) && s.preferred(piece) }); ok {
 		return piece, true
 	}
-	return s.pick.PickOf(p.has, may)
+	if piece, ok = s.pick.PickOf(p.has, may); !ok {
+		p.dry = state
+	}
+	return piece, ok
 }
 
 // mustKnow reports whether p is to be told at once that we have a piece: not over

@@ -30,8 +30,9 @@ const (
 // given is what a peer was shown by us as an origin.
 type given struct {
 	shown []showing
-	sole  int       // pieces that only it has
-	lazy  time.Time // it did not fetch what it was shown: show it no more before this
+	sole  int           // pieces that only it has
+	delay time.Duration // the shortest from a show to the request; 0: unknown
+	lazy  time.Time     // it did not fetch what it was shown: show it no more before this
 }
 
 type showing struct {
@@ -41,9 +42,11 @@ type showing struct {
 
 const (
 	// maxSole is how many pieces a peer may have, or have been shown, that no
-	// other has. More would queue behind its uplink while others could have
-	// spread them.
-	maxSole = 4
+	// other has, and as many again for each soleDelay of its distance, since it
+	// takes that longer to be told that they have spread. More would queue behind
+	// its uplink while others could have spread them.
+	maxSole   = 4
+	soleDelay = 20 * time.Millisecond
 	// showPatience is how long a peer may take to fetch a piece it was shown.
 	showPatience = 5 * time.Second
 	// idlePatience is how long the uplink may be idle before a piece is shown to
@@ -102,7 +105,7 @@ func (s *State) idle(now time.Time) bool {
 
 // takers counts the peers that are shown pieces. What is shown to another carrier
 // comes back over the same lines: nobody there is while those in ours keep the
-// uplink busy. One that did not fetch what it was shown does not.
+// uplink busy.
 func (s *State) takers(now time.Time) (n int, nearOnly bool) {
 	near, far, shown := 0, 0, 0
 	for _, p := range s.peers {
@@ -112,9 +115,9 @@ func (s *State) takers(now time.Time) (n int, nearOnly bool) {
 			far++
 		default:
 			near++
-			if g := &p.given; !now.Before(g.lazy) && (!p.sink.busy || p.sink.slot) { // its own downlink does not hold it up
+			if g := &p.given; !p.sink.busy || p.sink.slot { // its own downlink does not hold it up
 				shown += len(g.shown)
-				if g.sole >= maxSole { // it waits for others to take what it has
+				if g.sole >= g.maxSole() && !now.Before(g.lazy) { // it waits for others to take what it has
 					shown++
 				}
 			}
@@ -143,7 +146,7 @@ func (j *injection) choose(peers []*peer, most int, nearOnly, limitSole bool, no
 			continue
 		}
 		g := &p.given
-		if p.has.Full() || len(g.shown) >= most || now.Before(g.lazy) || (limitSole && g.sole+len(g.shown) >= maxSole) {
+		if p.has.Full() || len(g.shown) >= most || now.Before(g.lazy) || (limitSole && g.sole+len(g.shown) >= g.maxSole()) {
 			continue
 		}
 		if best == nil || best.class.cross && !p.class.cross || len(g.shown) < len(best.given.shown) ||
@@ -152,6 +155,19 @@ func (j *injection) choose(peers []*peer, most int, nearOnly, limitSole bool, no
 		}
 	}
 	return best
+}
+
+// maxSole is how many pieces the peer may have, or have been shown, that no other
+// has.
+func (g *given) maxSole() int { return maxSole * int(1+g.delay/soleDelay) }
+
+// asked notes that p requests a piece.
+func (j *injection) asked(piece int, p *peer, now time.Time) {
+	for _, x := range p.given.shown {
+		if d := now.Sub(x.at); x.piece == piece && (p.given.delay == 0 || d < p.given.delay) {
+			p.given.delay = d
+		}
+	}
 }
 
 // left notes that a whole piece was sent to p, or cannot be.

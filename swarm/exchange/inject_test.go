@@ -219,3 +219,21 @@ func TestInjectionIsSpreadEvenly(t *testing.T) {
 		}
 	}
 }
+
+// A distant peer may have more pieces that only it has: it takes longer to hear
+// that they have spread.
+func TestDistantPeersAreShownMore(t *testing.T) {
+	for delay, want := range map[time.Duration]int{0: maxSole, soleDelay / 2: maxSole, 3 * soleDelay: 4 * maxSole} {
+		s := newOrigin(t, 100)
+		s.on(PeerJoined{Peer: "a", Carrier: "x"})
+		shown := of[SendHave](s.in)
+		if len(shown) == 0 {
+			t.Fatal("nothing is shown")
+		}
+		s.now = s.now.Add(delay)
+		s.on(RequestReceived{"a", shown[0].Piece, 0, piece})
+		if got := s.s.byID["a"].given.maxSole(); got != want {
+			t.Errorf("%v away: %d pieces, want %d", delay, got, want)
+		}
+	}
+}

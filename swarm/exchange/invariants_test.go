@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/shoal-cdn/shoal/swarm/picker"
@@ -12,6 +13,7 @@ func checkInvariants(tb testing.TB, s *State) {
 	tb.Helper()
 	pieces := s.Held().Len()
 	holders := make([]int, pieces)
+	near := make([]uint32, pieces)
 	asked := make(map[int]int)
 	var outstanding int64
 	slots := 0
@@ -21,6 +23,12 @@ func checkInvariants(tb testing.TB, s *State) {
 		}
 		for piece := range p.has.All() {
 			holders[piece]++
+			if !p.class.cross && !p.member.mute {
+				near[piece]++
+			}
+			if p.foreign != nil && !p.foreign.has.Has(piece) {
+				tb.Errorf("carrier %s is not known to have piece %d", p.foreign.name, piece)
+			}
 		}
 		var owed int64
 		for _, r := range p.source.requests {
@@ -49,6 +57,17 @@ func checkInvariants(tb testing.TB, s *State) {
 		if u := p.sink.serving; p.sink.busy && (u.block <= 0 || u.sent > u.length) {
 			tb.Errorf("%s: %+v", p.id, u)
 		}
+	}
+	for _, p := range s.peers {
+		if !p.class.cross || p.dry != 1+s.carrier.opened+s.pick.Freed() || s.carrier.stale {
+			continue
+		}
+		if piece, ok := s.pick.PickOf(p.has, func(piece int) bool { return s.mayAsk(p, piece) }); ok {
+			tb.Errorf("%s counts as having nothing for us, and has piece %d", p.id, piece)
+		}
+	}
+	if !slices.Equal(near, s.carrier.near) {
+		tb.Errorf("in our carrier are %v, want %v", s.carrier.near, near)
 	}
 	if len(s.byID) != len(s.peers) {
 		tb.Errorf("%d peers by ID, %d in order", len(s.byID), len(s.peers))

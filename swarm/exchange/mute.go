@@ -34,6 +34,7 @@ func (s *State) setMute(p *peer, mute bool) {
 		return
 	}
 	p.member.mute = mute
+	s.carrier.opened++
 	for piece := range p.has.All() {
 		if mute {
 			s.carrier.near[piece]--

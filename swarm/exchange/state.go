@@ -59,6 +59,7 @@ type peer struct {
 
 	member  member   // of our carrier
 	foreign *foreign // the carrier it is in; nil: ours
+	dry     uint64   // of pickAcross: the state in which it had nothing for us; 0: it may have
 	source  source   // we request from it
 	sink    sink     // it requests from us
 	given   given    // we are an origin and show it pieces

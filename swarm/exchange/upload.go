@@ -65,6 +65,9 @@ func (e RequestReceived) apply(s *State, now time.Time) {
 	if slices.ContainsFunc(p.sink.queue, func(u upload) bool { return u.is(e.Piece, e.Begin, e.Length) }) {
 		return
 	}
+	if s.inject != nil {
+		s.inject.asked(e.Piece, p, now)
+	}
 	if len(p.sink.queue) == 0 {
 		p.sink.told = now
 	}

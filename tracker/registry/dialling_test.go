@@ -124,7 +124,7 @@ func TestSeveralCarriers(t *testing.T) {
 		}
 	}
 	// It loses its second line: it is no member there any more, and learns of it.
-	_, ticket := tell(t, r, t0, me)
+	tell(t, r, t0, me)
 	multi.Node.Place.Homes, multi.Cursor = nil, 0
 	reply, _ = tell(t, r, t0, multi)
 	multi.Cursor = reply.Cursor
