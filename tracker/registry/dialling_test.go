@@ -131,7 +131,7 @@ func TestSeveralCarriers(t *testing.T) {
 	if m := r.swarms[c1].members[api.Holder].of("b"); len(m) > 0 && len(m[0].nodes) > 0 {
 		t.Errorf("carrier b still has %d holders", len(m[0].nodes))
 	}
-	_, ticket = tell(t, r, t0, multi)
+	_, ticket := tell(t, r, t0, multi)
 	if due, _ := r.Due(ticket); due {
 		t.Error("no news is told as news")
 	}
