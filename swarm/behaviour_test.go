@@ -46,6 +46,29 @@ func TestSimultaneousDials(t *testing.T) {
 	}
 }
 
+// A node that gets nowhere with its neighbours looks for more, whoever they are.
+func TestStarvedNodeLooksForMore(t *testing.T) {
+	t.Parallel()
+	man, data := content(t, 1<<20)
+	seed, m := newMember(t, "seed", Config{}), newMember(t, "m", Config{})
+	seed.join(t, man, seeded(man, data), false)
+	s := m.join(t, man, newMemory(man), false)
+	starved := func(s *Swarm) bool {
+		s.fed, s.surveyed = time.Now().Add(-starvation), time.Time{}
+		s.publish()
+		return s.roster.starved
+	}
+	if !look(t, s, starved) {
+		t.Error("it is content with nobody")
+	}
+	s.Claim(t.Context(), 1<<30, nil) // nothing is asked of the seed, which stays useful
+	s.AddPeers([]Peer{seed.peer})
+	within(t, 10*time.Second, "the seed is connected", func() bool { return s.Stats().Useful == 1 })
+	if look(t, s, starved) {
+		t.Error("it looks for more with a seed at hand")
+	}
+}
+
 // Nodes that nobody introduced learn of each other from a common peer, also
 // where that one knows them only because they dialled it (B4).
 func TestPeerExchange(t *testing.T) {

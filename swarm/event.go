@@ -60,6 +60,7 @@ func (e connUp) handle(s *Swarm) {
 	s.log.Debug("peer connected", "peer", c.peer, "name", c.hello.Name, "addr", c.stream.RemoteAddr())
 	joined := exchange.PeerJoined{Peer: c.peer, Origin: c.hello.Origin}
 	theirs := s.localityOf(c)
+	s.roster.place(theirs.Carrier) // it may be known by its own word only
 	if c.at.CrossCarrier(theirs) {
 		joined.Carrier = theirs.Carrier
 	}

@@ -3,9 +3,11 @@ package swarm
 import (
 	"fmt"
 	"reflect"
+	"runtime"
 	"testing"
 	"time"
 
+	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/swarm/transport"
 )
 
@@ -179,4 +181,27 @@ func TestPathsAreBounded(t *testing.T) {
 	if p.watch(fakeConn{&fakeSender{}}, "", "b"); p.lines[carriers{"", "b"}] != nil {
 		t.Error("an unknown carrier is counted")
 	}
+}
+
+// A transfer between two carriers is counted at the sender, one within a carrier is not.
+func TestHubPaths(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("this system counts nothing")
+	}
+	man, data := content(t, 4<<20)
+	origin := newMember(t, "origin", Config{Locality: shoal.Locality{Carrier: "a"}})
+	origin.join(t, man, seeded(man, data), true)
+	for _, carrier := range []string{"a", "b"} {
+		m := newMember(t, carrier, Config{Locality: shoal.Locality{Carrier: carrier}})
+		waitComplete(t, m.join(t, man, newMemory(man), false, origin.peer))
+	}
+	within(t, 10*time.Second, "the transfer is counted", func() bool {
+		origin.paths.sample(time.Now())
+		got := origin.Paths()
+		if len(got) > 1 {
+			t.Fatalf("%+v, want the one to carrier b", got)
+		}
+		return len(got) == 1 && got[0].From == "a" && got[0].To == "b" && got[0].Bytes >= int64(len(data)) &&
+			got[0].RTT > 0 && got[0].Goodput > 0
+	})
 }

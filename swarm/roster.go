@@ -15,8 +15,9 @@ const (
 	maxPeers = 64   // connections that this side opens up to
 	// neighbours is how many peers that lack pieces a node has before it stops
 	// to open connections to such: more cost HAVEs and wake-ups, and give
-	// nothing (docs/adr/0009). Those that others open come on top. Where there
-	// are several carriers it does not hold: there members must know each other.
+	// nothing (docs/adr/0009). Those that others open come on top. It does not hold
+	// where there are several carriers, whose members must know each other, nor for
+	// a node that gets nowhere with those it has.
 	neighbours = 12
 	maxInbound = 160 // connections beyond which new ones are refused
 	maxDials   = 16  // dials under way
@@ -42,6 +43,7 @@ type roster struct {
 	dials   int
 	carrier string // that some peer is in
 	mixed   bool   // others are in another
+	starved bool   // nobody who is connected has had anything to give for a while
 }
 
 type contact struct {
@@ -75,8 +77,7 @@ func (r *roster) add(p Peer, now time.Time) {
 		return
 	}
 	p.Addrs = p.Addrs[:min(len(p.Addrs), maxPeerAddrs)]
-	r.mixed = r.mixed || p.Carrier != "" && r.carrier != "" && p.Carrier != r.carrier
-	r.carrier = cmp.Or(r.carrier, p.Carrier)
+	r.place(p.Carrier)
 	if k := r.known[p.ID]; k != nil {
 		if p.Name == "" {
 			p.Name, p.Locality = k.Name, k.Locality
@@ -94,6 +95,12 @@ func (r *roster) add(p Peer, now time.Time) {
 		k.next = now.Add(politeness)
 	}
 	r.known[p.ID] = k
+}
+
+// place learns that some peer is in a carrier; "": nobody knows which.
+func (r *roster) place(carrier string) {
+	r.mixed = r.mixed || carrier != "" && r.carrier != "" && carrier != r.carrier
+	r.carrier = cmp.Or(r.carrier, carrier)
 }
 
 // evict makes room by forgetting somebody who could not be reached and is not
@@ -122,9 +129,9 @@ func (r *roster) plan(now time.Time, connected func(shoal.NodeID) bool, connecti
 	if full() {
 		return nil
 	}
-	needy := 0 // that are connected
+	needy := 0 // that are connected or being dialled
 	for id, k := range r.known {
-		if !k.Seed && connected(id) {
+		if !k.Seed && (k.dialling || connected(id)) {
 			needy++
 		}
 	}
@@ -136,8 +143,11 @@ func (r *roster) plan(now time.Time, connected func(shoal.NodeID) bool, connecti
 		if k.dialling || len(k.Addrs) == 0 || now.Before(k.next) || now.Before(k.banned) || connected(id) {
 			continue
 		}
-		if !k.Seed && !r.mixed && needy+r.dials >= neighbours {
-			continue
+		if !k.Seed {
+			if needy >= neighbours && !r.mixed && !r.starved {
+				continue
+			}
+			needy++
 		}
 		k.dialling = true
 		r.dials++

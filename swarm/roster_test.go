@@ -135,6 +135,25 @@ func TestRosterBans(t *testing.T) {
 	}
 }
 
+// Seeds that cannot be reached don't keep a node from its neighbours.
+func TestRosterDialsNeighboursBesideDeadSeeds(t *testing.T) {
+	r := newRoster("a")
+	for i := range neighbours {
+		dead := contactOf(fmt.Sprint("dead", i))
+		dead.Seed = true
+		r.add(dead, start)
+	}
+	if got := len(dialled(r, start, 0)); got != neighbours {
+		t.Fatalf("dials %d seeds", got)
+	}
+	for i := range 2 {
+		r.add(contactOf(fmt.Sprint("n", i)), start)
+	}
+	if got := dialled(r, start, 0); len(got) != 2 {
+		t.Errorf("dials %v while seeds are being dialled", got)
+	}
+}
+
 // What a peer says of another changes nothing that is known, and can't take
 // the place of what the caller adds.
 func TestRosterHints(t *testing.T) {
@@ -165,15 +184,19 @@ func TestRosterHints(t *testing.T) {
 }
 
 // A node connects to every peer that has everything, and to a few of the
-// others, unless it must know all members of its carrier.
+// others, unless it must know all members of its carrier, or those are of no use.
 func TestRosterHasFewNeighbours(t *testing.T) {
 	for name, tt := range map[string]struct {
 		carriers []string
+		said     string // the carrier of a peer by its own word
+		starved  bool
 		want     int // peers that lack pieces
 	}{
-		"no carriers known": {[]string{""}, neighbours},
-		"one carrier":       {[]string{"a", ""}, neighbours},
-		"two carriers":      {[]string{"a", "b"}, 30},
+		"no carriers known":    {[]string{""}, "", false, neighbours},
+		"one carrier":          {[]string{"a", ""}, "a", false, neighbours},
+		"two carriers":         {[]string{"a", "b"}, "", false, 30},
+		"one says another one": {[]string{"a", ""}, "b", false, 30},
+		"of no use":            {[]string{"a"}, "", true, 30},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, now := newRoster("me"), time.Unix(0, 0)
@@ -183,6 +206,8 @@ func TestRosterHasFewNeighbours(t *testing.T) {
 					Locality: shoal.Locality{Carrier: tt.carriers[i%len(tt.carriers)]},
 				}, now)
 			}
+			r.place(tt.said)
+			r.starved = tt.starved
 			conns := map[shoal.NodeID]bool{}
 			needy, seeds := 0, 0
 			for range 10 {

@@ -43,6 +43,7 @@ type Swarm struct {
 	planned  time.Time
 	survey   exchange.Survey
 	surveyed time.Time
+	fed      time.Time // when a peer was last useful, or the swarm began
 	finished bool
 
 	mu    sync.Mutex
@@ -69,6 +70,7 @@ func newSwarm(h *Hub, m *shoal.Manifest, st Store, origin bool) *Swarm {
 		roster: newRoster(h.host.ID()),
 		pexDue: make(map[shoal.NodeID]time.Time),
 		waits:  make(waits),
+		fed:    time.Now(),
 	}
 	s.publish()
 	if held.Full() {
@@ -209,10 +211,17 @@ func (s *Swarm) open(p Peer) {
 // surveyInterval is how often the loop looks at what the peers can give.
 const surveyInterval = 250 * time.Millisecond
 
+// starvation is how long nobody has been useful when more neighbours are looked for.
+const starvation = 10 * time.Second
+
 // publish makes a snapshot of the loop's numbers for Stats.
 func (s *Swarm) publish() {
 	if now := time.Now(); s.finished || now.Sub(s.surveyed) >= surveyInterval {
 		s.survey, s.surveyed = s.state.Survey(), now
+		if s.survey.Useful > 0 {
+			s.fed = now
+		}
+		s.roster.starved = now.Sub(s.fed) >= starvation
 	}
 	b := s.state.Bytes()
 	st := Stats{

@@ -46,8 +46,8 @@ func newRecords(self func() peer.AddrInfo) *records {
 }
 
 // AddProvider stores or renews a record. Where a key has all the providers that it
-// may have, one of them, whichever, makes room: those who fill it on purpose do
-// not keep the others out.
+// may have, or all keys together have, one of them, whichever, makes room: those who
+// fill it on purpose do not keep the others out.
 func (r *records) AddProvider(_ context.Context, key []byte, p peer.AddrInfo) error {
 	if !isKey(key) {
 		return fmt.Errorf("provider record: %w: no content's key", shoal.ErrInvalid)
@@ -58,12 +58,14 @@ func (r *records) AddProvider(_ context.Context, key []byte, p peer.AddrInfo) er
 	r.sweep(now)
 	k := string(key)
 	if _, known := r.keys[k][p.ID]; !known {
-		if r.total >= maxRecords || r.count[p.ID] >= maxPerPeer {
+		switch {
+		case r.count[p.ID] >= maxPerPeer:
 			return fmt.Errorf("provider record: %w: too many", shoal.ErrUnavailable)
-		}
-		if len(r.keys[k]) >= maxProviders {
-			for other := range r.keys[k] {
-				r.drop(k, other)
+		case len(r.keys[k]) >= maxProviders:
+			r.dropAny(k)
+		case r.total >= maxRecords:
+			for other := range r.keys {
+				r.dropAny(other)
 				break
 			}
 		}
@@ -79,12 +81,12 @@ func (r *records) AddProvider(_ context.Context, key []byte, p peer.AddrInfo) er
 
 // GetProviders returns a key's providers, in no order.
 func (r *records) GetProviders(_ context.Context, key []byte) ([]peer.AddrInfo, error) {
-	now := time.Now()
+	now, self := time.Now(), r.self()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out []peer.AddrInfo
 	for id, e := range r.keys[string(key)] {
-		switch self := r.self(); {
+		switch {
 		case !now.Before(e.until):
 		case id == self.ID: // stored without addresses, which may change
 			out = append(out, self)
@@ -116,6 +118,14 @@ func (r *records) sweep(now time.Time) {
 				r.drop(key, id)
 			}
 		}
+	}
+}
+
+// dropAny forgets one record of a key. The caller holds mu.
+func (r *records) dropAny(key string) {
+	for id := range r.keys[key] {
+		r.drop(key, id)
+		return
 	}
 }
 

@@ -145,10 +145,15 @@ func TestRecordsBounds(t *testing.T) {
 	if r.len() != maxRecords {
 		t.Errorf("%d records", r.len())
 	}
-	if err := add(0, "greedy"); err != nil && r.count["greedy"] == maxPerPeer {
-		if _, known := r.keys[string(keyBytes(t, 0))]["greedy"]; known {
-			t.Errorf("a record that is there cannot be renewed: %v", err)
-		}
+	late := 2 * maxRecords // a key that nobody has filled
+	if err := add(late, "honest"); err != nil || len(r.providers(t, late)) != 1 {
+		t.Errorf("those who fill everything keep another one out: %v", err)
+	}
+	if r.len() != maxRecords {
+		t.Errorf("%d records after one made room", r.len())
+	}
+	if err := add(late, "honest"); err != nil || r.len() != maxRecords {
+		t.Errorf("a record that is there cannot be renewed: %v", err)
 	}
 	total := 0
 	for _, providers := range r.keys {

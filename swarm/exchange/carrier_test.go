@@ -3,7 +3,6 @@ package exchange
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
@@ -213,105 +212,5 @@ func TestOriginShowsNearFirst(t *testing.T) {
 		if (shown > 0) != far {
 			t.Errorf("%d near peers: %d pieces shown to another carrier", near, shown)
 		}
-	}
-}
-
-// A peer in our carrier that says for ever that it will come to our requests does not
-// keep its pieces from us where another carrier has them; once it sends some it counts
-// again.
-func TestMutePeerIsPassedBy(t *testing.T) {
-	const pieces = 8
-	s := newMember(t, "a", pieces)
-	s.on(PeerJoined{Peer: "near"})
-	s.on(BitfieldReceived{"near", shoal.FullPieceSet(pieces)})
-	far := emptySet(pieces)
-	for i := range pieces / 2 {
-		far.Add(i)
-	}
-	s.on(PeerJoined{Peer: "far", Carrier: "x"})
-	s.on(BitfieldReceived{"far", far})
-	queued := func(d time.Duration) (across int) {
-		for range d / queuedInterval {
-			s.wait(queuedInterval)
-			for p := s.s.byID["far"]; len(p.source.requests) > 0; across++ {
-				got := p.source.requests[0].piece
-				s.on(BlockReceived{"far", got, 0, piece})
-				s.on(PieceStored{got})
-			}
-			s.on(QueuedReceived{"near"})
-		}
-		return across
-	}
-	if n := queued(mutePatience); n != 0 {
-		t.Errorf("%d pieces are fetched across before the patience is over", n)
-	}
-	queued(2 * maxPatience)
-	if n := s.s.Held().Count(); n != pieces/2 {
-		t.Fatalf("%d of the %d pieces are here that another carrier has", n, pieces/2)
-	}
-	near := s.s.byID["near"]
-	if len(near.source.requests) == 0 {
-		t.Fatal("the peer is asked for nothing any more, though nobody else has it")
-	}
-	s.on(BlockReceived{"near", near.source.requests[0].piece, 0, 1})
-	if s.s.carrier.near[0] != 1 {
-		t.Error("the peer does not count again")
-	}
-	s.on(PeerLeft{"near"})
-}
-
-// A source across that only ever says that it will come to our request does not keep
-// the others of its carrier from being asked.
-func TestQueueAcrossIsNotForEver(t *testing.T) {
-	s := newMember(t, "a", 1000)
-	for i := range crossFlows { // enough for one source each
-		s.on(PeerJoined{Peer: shoal.NodeID(nodeName(i))})
-	}
-	s.joinFull("far0", "x")
-	s.joinFull("far1", "x")
-	for range (maxPatience + crossPatience) / queuedInterval {
-		for _, a := range of[SendRequest](s.wait(queuedInterval)) {
-			if a.Peer == "far1" {
-				return
-			}
-		}
-		s.on(QueuedReceived{"far0"})
-	}
-	t.Error("the other source is not asked")
-}
-
-// Peers near the origin that stop to fetch don't keep it from showing pieces to others.
-func TestLazyPeersDoNotKeepTheOriginToThemselves(t *testing.T) {
-	const pieces = 100
-	s := newOrigin(t, pieces)
-	fetch := func(id shoal.NodeID) { // all that it was shown
-		p := s.s.byID[id]
-		for _, x := range slices.Clone(p.given.shown) {
-			s.on(RequestReceived{id, x.piece, 0, piece})
-			for p.sink.busy {
-				s.on(BlockSent{id})
-			}
-			s.on(HaveReceived{id, x.piece})
-		}
-	}
-	for i := range uploadSlots {
-		s.on(PeerJoined{Peer: shoal.NodeID(nodeName(i))})
-	}
-	for range 4 * maxSole { // until each has pieces that only it has
-		for i := range uploadSlots {
-			fetch(shoal.NodeID(nodeName(i)))
-		}
-		s.wait(TickInterval)
-		if p := s.s.peers; min(p[0].given.sole, p[1].given.sole, p[2].given.sole, p[3].given.sole) >= maxSole {
-			break
-		}
-	}
-	s.on(PeerJoined{Peer: "far", Carrier: "x"})
-	for range 2 * time.Minute / time.Second {
-		s.wait(time.Second)
-		fetch("far")
-	}
-	if n := s.s.byID["far"].has.Count(); n < pieces/4 {
-		t.Errorf("the other carrier got %d of %d pieces while the near ones slept", n, pieces)
 	}
 }

@@ -48,7 +48,7 @@ func (s *State) raceClaim(p *peer, wanted func(piece int) bool, now time.Time) (
 			continue
 		}
 		later := p.muchLater(s.cfg.PieceSize(i))
-		if wanted(i) && now.Sub(at) > later && (s.claims.overdue(c.run, now) || s.claims.expected() > hopelessClaim*later) {
+		if wanted(i) && now.Sub(at) > later && (s.claims.overdue(c.run, now) || s.claims.took.known && s.claims.expected() > hopelessClaim*later) {
 			piece, oldest, ok = i, at, true
 		}
 	}

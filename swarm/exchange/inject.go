@@ -47,6 +47,8 @@ const (
 	// its uplink while others could have spread them.
 	maxSole   = 4
 	soleDelay = 20 * time.Millisecond
+	// mostDelays bounds the distance that is believed: a peer may also be slow to ask.
+	mostDelays = 15
 	// showPatience is how long a peer may take to fetch a piece it was shown.
 	showPatience = 5 * time.Second
 	// idlePatience is how long the uplink may be idle before a piece is shown to
@@ -159,7 +161,7 @@ func (j *injection) choose(peers []*peer, most int, nearOnly, limitSole bool, no
 
 // maxSole is how many pieces the peer may have, or have been shown, that no other
 // has.
-func (g *given) maxSole() int { return maxSole * int(1+g.delay/soleDelay) }
+func (g *given) maxSole() int { return maxSole * int(1+min(g.delay/soleDelay, mostDelays)) }
 
 // asked notes that p requests a piece.
 func (j *injection) asked(piece int, p *peer, now time.Time) {

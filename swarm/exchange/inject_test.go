@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -223,7 +224,7 @@ func TestInjectionIsSpreadEvenly(t *testing.T) {
 // A distant peer may have more pieces that only it has: it takes longer to hear
 // that they have spread.
 func TestDistantPeersAreShownMore(t *testing.T) {
-	for delay, want := range map[time.Duration]int{0: maxSole, soleDelay / 2: maxSole, 3 * soleDelay: 4 * maxSole} {
+	for delay, want := range map[time.Duration]int{0: maxSole, soleDelay / 2: maxSole, 3 * soleDelay: 4 * maxSole, time.Second: (1 + mostDelays) * maxSole} {
 		s := newOrigin(t, 100)
 		s.on(PeerJoined{Peer: "a", Carrier: "x"})
 		shown := of[SendHave](s.in)
@@ -235,5 +236,41 @@ func TestDistantPeersAreShownMore(t *testing.T) {
 		if got := s.s.byID["a"].given.maxSole(); got != want {
 			t.Errorf("%v away: %d pieces, want %d", delay, got, want)
 		}
+	}
+}
+
+// Peers near the origin that stop to fetch don't keep it from showing pieces to others.
+func TestLazyPeersDoNotKeepTheOriginToThemselves(t *testing.T) {
+	const pieces = 100
+	s := newOrigin(t, pieces)
+	fetch := func(id shoal.NodeID) { // all that it was shown
+		p := s.s.byID[id]
+		for _, x := range slices.Clone(p.given.shown) {
+			s.on(RequestReceived{id, x.piece, 0, piece})
+			for p.sink.busy {
+				s.on(BlockSent{id})
+			}
+			s.on(HaveReceived{id, x.piece})
+		}
+	}
+	for i := range uploadSlots {
+		s.on(PeerJoined{Peer: shoal.NodeID(nodeName(i))})
+	}
+	for range 4 * maxSole { // until each has pieces that only it has
+		for i := range uploadSlots {
+			fetch(shoal.NodeID(nodeName(i)))
+		}
+		s.wait(TickInterval)
+		if p := s.s.peers; min(p[0].given.sole, p[1].given.sole, p[2].given.sole, p[3].given.sole) >= maxSole {
+			break
+		}
+	}
+	s.on(PeerJoined{Peer: "far", Carrier: "x"})
+	for range 2 * time.Minute / time.Second {
+		s.wait(time.Second)
+		fetch("far")
+	}
+	if n := s.s.byID["far"].has.Count(); n < pieces/4 {
+		t.Errorf("the other carrier got %d of %d pieces while the near ones slept", n, pieces)
 	}
 }

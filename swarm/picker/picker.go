@@ -14,6 +14,7 @@ type Picker struct {
 	settled *shoal.PieceSet // held or requested: not to be picked
 	holders []uint32        // connected peers that have the piece
 	urgent  urgent
+	freed   uint64 // pieces that were released so far
 }
 
 // New returns a Picker for a content of which the pieces in held are here.
@@ -50,11 +51,16 @@ func (p *Picker) Requested(piece int) {
 func (p *Picker) Released(piece int) {
 	if !p.held.Has(piece) {
 		p.settled.Remove(piece)
+		p.freed++
 		if p.Urgent(piece) {
 			p.urgent.open.Add(piece)
 		}
 	}
 }
+
+// Freed counts the pieces that were released so far. As long as it stays, there is
+// nothing to pick that was not there to pick before.
+func (p *Picker) Freed() uint64 { return p.freed }
 
 // Stored notes that the piece is here now.
 func (p *Picker) Stored(piece int) {
