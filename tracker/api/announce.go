@@ -39,7 +39,8 @@ type Reply struct {
 type SubTaskOrder struct {
 	Task    string          `json:"task"`
 	Content shoal.ContentID `json:"content"`
-	Dest    string          `json:"dest,omitempty"` // relative path below the node's files; "": the content's name
+	Dest    string          `json:"dest,omitempty"`   // relative path below the node's files; "": the content's name
+	Shared  bool            `json:"shared,omitempty"` // the task is for other nodes too
 	Cancel  bool            `json:"cancel,omitempty"`
 }
 
