@@ -49,7 +49,8 @@ func (n *Node) newSession(m *shoal.Manifest, st *timedStore, s *swarm.Swarm) *se
 	ses.supply = supply.New(supply.Config{
 		Manifest: m, Swarm: s, Held: st.Pieces, Leases: n.tracker,
 		Node: n.host.ID(), Session: n.announcer.Session(), Task: func() string { return n.tasks.For(m.ID()) },
-		Down: n.cfg.Down, Disk: st.spent, Guard: n.cfg.WebGuard, Log: n.log,
+		Shared: func() bool { return n.tasks.Shared(m.ID()) },
+		Down:   n.cfg.Down, Disk: st.spent, Guard: n.cfg.WebGuard, Log: n.log,
 	})
 	go func() {
 		defer close(ses.ended)

@@ -51,7 +51,10 @@ func (t *table) note(e Entry) (changed bool) {
 		return t.entries[e.ID] != nil
 	}
 	if e.Name == "" { // whoever named it did not know more
-		e.Name, e.Locality = old.Name, old.Locality
+		e.Name = old.Name
+	}
+	if e.Locality == (shoal.Locality{}) { // nor does a node that was never told
+		e.Locality = old.Locality
 	}
 	e.Vouched = e.Vouched || old.Vouched
 	if e.Seen.Before(old.Seen) {

@@ -25,6 +25,8 @@ func TestTableNote(t *testing.T) {
 	moved.Addrs = []string{"/ip4/198.18.0.2/tcp/7000"}
 	nameless := first
 	nameless.Name, nameless.Locality = "", shoal.Locality{}
+	unplaced := first
+	unplaced.Locality = shoal.Locality{}
 	vouched := first
 	vouched.Vouched = true
 	for name, tt := range map[string]struct {
@@ -33,13 +35,14 @@ func TestTableNote(t *testing.T) {
 		changed bool
 		want    func(e Entry) bool
 	}{
-		"the same":         {first, 0, false, func(e Entry) bool { return e.Name == "edge" }},
-		"soon again":       {first, notable - 1, false, func(e Entry) bool { return e.Seen.Equal(start) }},
-		"later again":      {first, notable, true, func(e Entry) bool { return e.Seen.Equal(start.Add(notable)) }},
-		"at other places":  {moved, 0, true, func(e Entry) bool { return e.Addrs[0] == moved.Addrs[0] }},
-		"without its name": {nameless, 0, false, func(e Entry) bool { return e.Name == "edge" && e.Carrier == "east" }},
-		"by a tracker":     {vouched, 0, true, func(e Entry) bool { return e.Vouched }},
-		"out of order":     {first, -time.Hour, false, func(e Entry) bool { return e.Seen.Equal(start) }},
+		"the same":          {first, 0, false, func(e Entry) bool { return e.Name == "edge" }},
+		"soon again":        {first, notable - 1, false, func(e Entry) bool { return e.Seen.Equal(start) }},
+		"later again":       {first, notable, true, func(e Entry) bool { return e.Seen.Equal(start.Add(notable)) }},
+		"at other places":   {moved, 0, true, func(e Entry) bool { return e.Addrs[0] == moved.Addrs[0] }},
+		"without its name":  {nameless, 0, false, func(e Entry) bool { return e.Name == "edge" && e.Carrier == "east" }},
+		"without its place": {unplaced, 0, false, func(e Entry) bool { return e.Carrier == "east" }},
+		"by a tracker":      {vouched, 0, true, func(e Entry) bool { return e.Vouched }},
+		"out of order":      {first, -time.Hour, false, func(e Entry) bool { return e.Seen.Equal(start) }},
 	} {
 		tab := newTable("self")
 		if !tab.note(first) {

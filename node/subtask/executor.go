@@ -335,3 +335,15 @@ func (e *Executor) For(id shoal.ContentID) (task string) {
 	}
 	return task
 }
+
+// Shared reports whether an open task is to bring a content to other nodes too.
+func (e *Executor) Shared(id shoal.ContentID) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, t := range e.tasks {
+		if t.Order.Content == id && !t.final() && t.Order.Shared {
+			return true
+		}
+	}
+	return false
+}
