@@ -50,6 +50,13 @@ func fakeTracker() http.Handler {
 			{NodeInfo: api.NodeInfo{ID: "12D3KooWijklmnop", Name: "edge-2", Gateway: []string{"https://198.18.0.2:7074"}}, Seen: testTime},
 		})
 	})
+	mux.HandleFunc("GET /v1/topology", func(w http.ResponseWriter, _ *http.Request) {
+		loss := 0.009
+		answer(w, api.Topology{Carriers: []string{"AS1", "evil\tname\x1b[2J"}, Paths: []api.PathSeen{
+			{From: "AS1", To: "evil\tname\x1b[2J", RTT: 61.42, Loss: &loss, Goodput: 2_250_000, Bytes: 16 << 20, Age: 2, Nodes: 1},
+			{From: "evil\tname\x1b[2J", To: "AS1", RTT: 0.31, Bytes: 1 << 20},
+		}})
+	})
 	mux.HandleFunc("GET /v1/tasks", func(w http.ResponseWriter, _ *http.Request) { answer(w, []api.Task{tasks["good"], tasks["bad"]}) })
 	mux.HandleFunc("POST /v1/tasks", func(w http.ResponseWriter, r *http.Request) {
 		var n api.NewTask
