@@ -16,7 +16,7 @@ type conn struct {
 	seg    *segment // under way; nil: idle
 	began  time.Time
 	cancel context.CancelCauseFunc
-	rate   float64 // of its latest ranges, bytes a second; 0: not known
+	rate   float64 // of its latest range, bytes a second; 0: not known
 
 	// Shared.
 	got atomic.Int64 // bytes since began
@@ -73,6 +73,7 @@ type outcome struct {
 	c         *conn
 	transport Transport
 	took      time.Duration
+	rate      float64   // at which it came in the end, bytes a second; 0: nothing came
 	err       error     // nil, a *fault, a *localError, or why the loop cancelled it
 	guilty    []*source // sent bytes that did not verify
 }

@@ -151,7 +151,7 @@ func TestChangedFile(t *testing.T) {
 		requests := 0
 		defer network.serve("bad.test:80", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			requests++
-			w.Header().Set("ETag", fmt.Sprintf(`"v%d"`, min(requests, 3)/3))
+			w.Header().Set("ETag", fmt.Sprintf(`"v%d"`, min(requests, 2)/2))
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 		}))()
 		f := newFetcher(t, network, c, p, badURL)

@@ -12,7 +12,7 @@ import (
 const (
 	minRange   = 1 << 20
 	maxRange   = 32 << 20
-	firstRange = 2 << 20 // of a connection whose rate nobody knows
+	firstRange = 4 << 20 // of a connection whose rate nobody knows
 	rangeTime  = 4 * time.Second
 )
 
@@ -23,6 +23,34 @@ func rangeSize(rate float64) int64 {
 		return firstRange
 	}
 	return int64(min(max(rate*rangeTime.Seconds(), minRange), maxRange))
+}
+
+// cruise is the rate at which the second half of a range comes: in the first one, the
+// sender may be finding out how fast it may send. A zero cruise knows nothing.
+type cruise struct {
+	half  time.Time
+	bytes int64 // by then
+}
+
+// maxCruise is how many times the rate of the whole range that may be: what waited
+// for a lost packet comes all at once.
+const maxCruise = 4
+
+// mark notes when half of size bytes have come.
+func (c *cruise) mark(now time.Time, bytes, size int64) {
+	if c.half.IsZero() && 2*bytes >= size {
+		c.half, c.bytes = now, bytes
+	}
+}
+
+// rate is in bytes a second, for a range of which so many bytes came in took, until now.
+func (c *cruise) rate(now time.Time, bytes int64, took time.Duration) float64 {
+	whole := float64(bytes) / max(took.Seconds(), 1e-6)
+	d := now.Sub(c.half).Seconds()
+	if c.half.IsZero() || d <= 0 || 4*(bytes-c.bytes) < bytes {
+		return whole
+	}
+	return min(max(float64(bytes-c.bytes)/d, whole), maxCruise*whole)
 }
 
 // verdict is what a floor says.

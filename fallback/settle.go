@@ -42,8 +42,8 @@ func (f *Fetcher) settle(now time.Time, o outcome) error {
 // complete notes a range that came whole.
 func (f *Fetcher) complete(c *conn, seg *segment, o outcome) {
 	c.src.health.succeed()
-	if took := o.took.Seconds(); took > 0 && c.got.Load() > 0 {
-		c.rate = float64(c.got.Load()) / took
+	if o.rate > 0 {
+		c.rate = o.rate
 		c.src.route.finished(o.transport, c.rate)
 		if c.src.route.current == TCP {
 			c.src.tcpErr = nil
@@ -64,6 +64,11 @@ func (f *Fetcher) failed(now time.Time, c *conn, t Transport, fault *fault) {
 	if s.route.failed(now, t, fault.kind) {
 		if t == TCP {
 			s.tcpErr = fault.err
+			for _, other := range s.conns { // a new one tells sooner than those that stand by
+				if !other.busy() {
+					other.close()
+				}
+			}
 		}
 		f.log.Debug("upstream: another way", "upstream", s.Name, "transport", s.route.current, "why", fault)
 	} else {

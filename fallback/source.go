@@ -56,9 +56,10 @@ func (s *source) learn() {
 }
 
 // wanted is how many ranges to have on their way. Until the first has come, all
-// connections find out at the same time how fast they may send.
+// connections find out at the same time how fast they may send; but those by BBR
+// would take each other's share for all there is, and stay slow for seconds.
 func (s *source) wanted() int {
-	if s.route.rate[s.route.current] == 0 && s.connections.rtt > 0 {
+	if s.route.rate[s.route.current] == 0 && s.connections.rtt > 0 && !s.connections.bbr {
 		return s.open()
 	}
 	if s.health.suspect() {

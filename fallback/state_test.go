@@ -2,6 +2,7 @@ package fallback
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -272,6 +273,35 @@ func TestFloor(t *testing.T) {
 	} {
 		if got := f.add(step.n, step.d); got != step.want {
 			t.Errorf("step %d: %d, want %d", i, got, step.want)
+		}
+	}
+}
+
+// A range's first half may have been spent on finding out how fast to send.
+func TestCruise(t *testing.T) {
+	const MiB = 1 << 20
+	for name, tt := range map[string]struct {
+		half  time.Duration // when half of it had come
+		bytes int64         // of 4 MiB
+		took  time.Duration
+		want  float64 // MiB/s
+	}{
+		"slow at first":               {3 * time.Second, 4 * MiB, 4 * time.Second, 2},
+		"even":                        {2 * time.Second, 4 * MiB, 4 * time.Second, 1},
+		"slow in the end":             {time.Second, 4 * MiB, 4 * time.Second, 1},
+		"the second half all at once": {4 * time.Second, 4 * MiB, 4 * time.Second, 1},
+		"almost all at once":          {3900 * time.Millisecond, 4 * MiB, 4 * time.Second, maxCruise},
+		"cut short after the half":    {2 * time.Second, 2*MiB + 1, 2100 * time.Millisecond, 2 / 2.1},
+		"cut short before":            {0, MiB, time.Second, 1},
+	} {
+		var c cruise
+		c.mark(at(0), 0, 4*MiB)
+		if tt.half > 0 {
+			c.mark(at(tt.half), 2*MiB, 4*MiB)
+			c.mark(at(tt.took), tt.bytes, 4*MiB)
+		}
+		if got := c.rate(at(tt.took), tt.bytes, tt.took) / MiB; math.Abs(got-tt.want) > 1e-3 {
+			t.Errorf("%s: %.3f MiB/s, want %.3f", name, got, tt.want)
 		}
 	}
 }

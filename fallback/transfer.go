@@ -25,8 +25,9 @@ type transfer struct {
 	// answer bounds the wait for the header, stall that for the next byte.
 	answer, stall time.Duration
 
-	watch *time.Timer // cancels the request
-	out   outcome
+	watch  *time.Timer // cancels the request
+	cruise cruise
+	out    outcome
 }
 
 // tailWait is how long to wait for the end of a body that is complete, so that
@@ -43,6 +44,7 @@ func (t *transfer) run(ctx context.Context) outcome {
 		t.out.err = context.Cause(ctx)
 	}
 	t.out.took = time.Since(began)
+	t.out.rate = t.cruise.rate(time.Now(), t.c.got.Load(), t.out.took)
 	if t.out.err != nil {
 		t.c.close()
 	}
@@ -148,6 +150,7 @@ func (t *transfer) receive(ctx, parent context.Context, body io.Reader, from, to
 				}
 				return bodyFault(err, at-from, to-from)
 			}
+			t.cruise.mark(time.Now(), at-from, to-from)
 		}
 		if err := t.deliver(parent, piece, size); err != nil {
 			return err

@@ -38,6 +38,7 @@ const (
 
 // view is what the policy looks at.
 type view struct {
+	shared    bool  // other nodes fetch the same, and may be near
 	known     int   // peers that were named to the swarm
 	knownNear int   // of those, the ones that may be in the same carrier
 	peers     int   // connected
@@ -52,12 +53,12 @@ type view struct {
 type policy struct {
 	floor shoal.Rate // bytes/s
 
-	alone, far, lacking, unreached since // since when each has been so
-	helped                         time.Time
-	pushed                         time.Time
-	moved                          time.Time // when bytes last came from peers
-	last                           int64
-	window                         []sample // of the last rateWindow
+	alone, far, foreign, lacking, unreached since // since when each has been so
+	helped                                  time.Time
+	pushed                                  time.Time
+	moved                                   time.Time // when bytes last came from peers
+	last                                    int64
+	window                                  []sample // of the last rateWindow
 }
 
 type sample struct {
@@ -104,7 +105,8 @@ func (p *policy) observe(now time.Time, v view) api.LeaseReason {
 		}
 		return d
 	}
-	allFar := v.known > 0 && v.knownNear == 0 && v.near == 0 // there is nobody to wait for
+	p.foreign.set(now, v.known > 0 && v.knownNear == 0 && v.near == 0)
+	allFar := p.foreign.lasts(now, 0) && (!v.shared || p.foreign.lasts(now, startWait)) // there is nobody to wait for
 	switch {
 	case p.unreached.lasts(now, reachWait) && (p.pushed.IsZero() || now.Sub(p.pushed) >= pushAgain):
 		return api.Unreachable

@@ -28,6 +28,8 @@ func TestPolicy(t *testing.T) {
 		"pieces under way across, a moment":  {[]span{{view{known: 3, knownNear: 2, peers: 3}, 0, time.Second}}, ""},
 		"pieces under way across, too long":  {[]span{{view{known: 3, knownNear: 2, peers: 3}, 0, 3 * time.Second}}, api.NoPeers},
 		"near members get pieces across":     {[]span{{view{known: 3, knownNear: 2, peers: 3, useful: 1}, 9 * floor, 4 * time.Second}}, ""},
+		"only far peers, others to come":     {[]span{{view{shared: true, known: 1, peers: 1, useful: 1}, 9 * floor, 300 * time.Millisecond}}, ""},
+		"only far peers, no others came":     {[]span{{view{shared: true, known: 1, peers: 1, useful: 1}, 9 * floor, time.Second}}, api.CrossCarrier},
 		"near members get none":              {[]span{{view{known: 3, knownNear: 2, peers: 3, useful: 1}, 9 * floor, 6 * time.Second}}, api.CrossCarrier},
 		"near peers at a good rate":          {[]span{{near, 2 * floor, time.Minute}}, ""},
 		"near peers that send nothing":       {[]span{{near, 0, 4 * time.Second}}, api.Stalled},

@@ -32,7 +32,7 @@ type Leaser interface {
 	ReturnLease(ctx context.Context, id string, used int64) error
 }
 
-// Config is what a Supply works with. All fields but Task, Down and Disk are required.
+// Config is what a Supply works with. All fields but Task, Shared, Down and Disk are required.
 type Config struct {
 	Manifest *shoal.Manifest
 	Swarm    Swarm
@@ -41,6 +41,7 @@ type Config struct {
 	Node     shoal.NodeID
 	Session  string        // of the node's announces
 	Task     func() string // for which the content is fetched; nil, or "": none
+	Shared   func() bool   // whether other nodes fetch it by the same task; nil: no
 	Down     shoal.Rate    // the downlink, bytes/s; 0: unknown
 	// Disk is the time spent on writing pieces so far, all writers together; nil:
 	// not known.
@@ -58,7 +59,7 @@ const (
 	maxLoans = 4
 	// ahead is how long before all that is leased has come the next lease is
 	// asked for, at least.
-	ahead = time.Second
+	ahead = 2 * time.Second
 	// keepIdle is how long a worker without a lease keeps its connections.
 	keepIdle = 10 * time.Second
 	callTime = 10 * time.Second // for a call of the tracker
@@ -73,6 +74,7 @@ type Supply struct {
 	rng     *rand.Rand
 	known   atomic.Int64
 	near    atomic.Int64   // of these, peers that may be in the node's carrier
+	told    chan struct{}  // capacity 1: known has changed
 	running sync.WaitGroup // the workers, and calls of the tracker
 	replies chan answer
 	ended   chan ended
@@ -99,7 +101,7 @@ type Supply struct {
 func New(cfg Config) *Supply {
 	return &Supply{
 		cfg: cfg, rng: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
-		replies: make(chan answer), ended: make(chan ended),
+		told: make(chan struct{}, 1), replies: make(chan answer), ended: make(chan ended),
 		policy: policy{floor: floorFor(cfg.Down)}, account: account{down: cfg.Down},
 		workers: make(map[string]*worker), trouble: newTrouble(),
 	}
@@ -110,6 +112,10 @@ func New(cfg Config) *Supply {
 func (s *Supply) Known(peers, near int) {
 	s.near.Add(int64(near)) // before they count as peers: none may look like one of elsewhere
 	s.known.Add(int64(peers))
+	select {
+	case s.told <- struct{}{}:
+	default:
+	}
 }
 
 // Why says where the time since Run began went.
@@ -143,6 +149,10 @@ func (s *Supply) Run(ctx context.Context) error {
 			}
 		case e := <-s.ended:
 			s.lost(time.Now(), e)
+		case <-s.told: // where all are far, there is nothing to wait for
+			if err := s.tick(ctx, time.Now()); err != nil {
+				return err
+			}
 		case now := <-tick.C:
 			if err := s.tick(ctx, now); err != nil {
 				return err
@@ -155,7 +165,8 @@ func (s *Supply) Run(ctx context.Context) error {
 func (s *Supply) tick(ctx context.Context, now time.Time) error {
 	st := s.cfg.Swarm.Stats()
 	need := s.policy.observe(now, view{
-		known: int(s.known.Load()), knownNear: int(s.near.Load()), peers: st.Peers, useful: st.Useful, near: st.UsefulNear, lacking: st.Lacking,
+		shared: s.cfg.Shared != nil && s.cfg.Shared(),
+		known:  int(s.known.Load()), knownNear: int(s.near.Load()), peers: st.Peers, useful: st.Useful, near: st.UsefulNear, lacking: st.Lacking,
 		swarm: st.Bytes.Origin + st.Bytes.Peers,
 	})
 	var held *shoal.PieceSet // a copy, which a swarm that is well off needs not

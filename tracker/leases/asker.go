@@ -14,11 +14,9 @@ const (
 	// firstBytes sizes the lease of a node whose rate nobody knows yet.
 	firstBytes = 256 << 10
 	maxBytes   = 64 << 20
-	// together is what all who ask for a content have leased at least, each up to
-	// alone: a lease that lasts a few round trips shows no rate, and would stay
-	// as short as it is.
+	// together is what all who ask for a content have leased at least: a lease that
+	// lasts a few round trips shows no rate, and would stay as short as it is.
 	together = 16 << 20
-	alone    = 4 << 20
 	// growth bounds how much larger a node's lease is than the one before.
 	growth = 4
 	// share is the part of what is left that one lease may take, over the number
@@ -81,7 +79,7 @@ func (a *asker) end(now time.Time, used int64) {
 // to what is there. Down is its downlink and bound the rate at which it may
 // read; 0 where there is none. It is one of so many sharers.
 func (a *asker) size(down, bound shoal.Rate, sharers int) int64 {
-	least := max(min(together/int64(sharers), alone), firstBytes)
+	least := max(together/int64(sharers), firstBytes)
 	n := least
 	if a.rate > 0 {
 		n = max(least, min(int64(a.rate*leaseTime.Seconds()), growth*max(a.last, firstBytes)))

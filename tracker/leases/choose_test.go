@@ -96,7 +96,7 @@ func TestGatewayCapacity(t *testing.T) {
 	var last *api.Lease
 	for i := range servedAtOnce {
 		n := fmt.Sprint("n", i)
-		b.node(n, []string{"a", "b"}[i%2], api.Fetcher, nil)
+		b.node(n, []string{"a", "b"}[i%2], api.Fetcher, nil, thin)
 		last = b.lease(n)
 		u := last.Upstream
 		if u.Node != "g" || u.Kind != api.NodeGateway || len(u.URLs) != 1 {
