@@ -185,15 +185,16 @@ func (a *active) atRest(now time.Time) bool {
 
 // complete completes the upload and hosts it. It goes on after ctx has ended.
 func (a *active) complete(ctx context.Context) error {
+	select {
+	case a.finish <- struct{}{}: // others wait here, and find it complete
+	case <-a.ctx.Done():
+		return context.Cause(a.ctx)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	done := make(chan error, 1)
 	a.s.working.Go(func() {
-		select {
-		case a.finish <- struct{}{}: // others wait here, and find it complete
-			defer func() { <-a.finish }()
-		case <-a.ctx.Done():
-			done <- context.Cause(a.ctx)
-			return
-		}
+		defer func() { <-a.finish }()
 		err := a.u.Finish(a.ctx)
 		if err == nil {
 			a.host(a.ctx)

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/ingest/api"
+	tapi "github.com/shoal-cdn/shoal/tracker/api"
 )
 
 // pacedBody is a request's body that must keep coming: api.MinBodyBytes in api.MinBodyTime.
@@ -31,7 +33,49 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.r.Read(p[:min(len(p), b.left)])
 	b.left -= n
+	if errors.Is(err, io.EOF) { // or the deadline would end the request while it is worked on
+		_ = b.rc.SetReadDeadline(time.Time{})
+	}
 	return n, err
+}
+
+const (
+	describeStep = 1 << 20 // bytes of a description that are read at a time
+	// maxElements bounds a description's lists: a few bytes of JSON make an element that takes
+	// ten times as many.
+	maxElements = api.MaxChunks + tapi.MaxNames + 1000
+)
+
+// description reads a description. Memory is taken as it comes, so that who announces much and sends little is
+// in nobody's way; free gives it back.
+func (s *Service) description(w http.ResponseWriter, r *http.Request) (b []byte, free func(), err error) {
+	var held int64
+	free = func() { s.describe.Release(held) }
+	if r.ContentLength > api.MaxDescriptionBytes {
+		return nil, free, errLong
+	}
+	body := paced(w, r)
+	var all bytes.Buffer
+	for {
+		const step = 3 * describeStep // the body, and what is decoded of it
+		if err := acquire(r.Context(), s.describe, step); err != nil {
+			return nil, free, err
+		}
+		held += step
+		_, err := io.CopyN(&all, body, describeStep)
+		b = all.Bytes()
+		switch {
+		case err != nil && !errors.Is(err, io.EOF):
+			return nil, free, brokenBody(err)
+		case len(b) > api.MaxDescriptionBytes:
+			return nil, free, errLong
+		case err == nil:
+			continue
+		case bytes.Count(b, []byte{','}) > maxElements:
+			return nil, free, fmt.Errorf("%w: more than %d elements", shoal.ErrInvalid, maxElements)
+		}
+		return b, free, nil
+	}
 }
 
 // brokenBody says what is wrong with a body that cannot be read to its end.

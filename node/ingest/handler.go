@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strconv"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/ingest/api"
@@ -20,6 +21,7 @@ import (
 
 const (
 	answerTime = 30 * time.Second // to take an answer
+	restTime   = 5 * time.Second  // for the rest of a body that is not wanted any more
 	roomTime   = 10 * time.Second // that a request waits for memory
 	retryAfter = 5                // seconds
 	maxList    = 1000
@@ -30,9 +32,7 @@ func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
 	route := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			rc := http.NewResponseController(w)
-			_ = rc.SetWriteDeadline(time.Time{}) // until there is something to write
-			defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // until there is something to write
 			if err := h(w, r); err != nil {
 				s.refuse(w, r, err)
 			}
@@ -46,30 +46,17 @@ func (s *Service) Handler() http.Handler {
 	route("POST "+api.Path+"/{task}/complete", s.complete)
 	mux.Handle(tus.Path, s.tus)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		answering(w)
 		tapi.ProblemOfStatus(http.StatusNotFound, fmt.Sprintf("%s %s: no such operation", r.Method, r.URL.Path)).Write(w)
 	})
 	return mux
 }
 
 func (s *Service) post(w http.ResponseWriter, r *http.Request) error {
-	length := r.ContentLength
-	if length < 0 {
-		length = api.MaxDescriptionBytes
-	}
-	if length > api.MaxDescriptionBytes {
-		return fmt.Errorf("description: %w", errLong)
-	}
-	free, err := s.reserve(r.Context(), 3*length) // the body, and what is decoded of it
-	if err != nil {
-		return err
-	}
+	b, free, err := s.description(w, r)
 	defer free()
-	b, err := io.ReadAll(io.LimitReader(paced(w, r), api.MaxDescriptionBytes+1))
 	if err != nil {
-		return fmt.Errorf("description: %w", brokenBody(err))
-	}
-	if len(b) > api.MaxDescriptionBytes {
-		return fmt.Errorf("description: %w", errLong)
+		return fmt.Errorf("description: %w", err)
 	}
 	d, err := uploads.DecodeDescription(b)
 	if err != nil {
@@ -125,6 +112,7 @@ func (s *Service) cancel(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.log.Info("upload deleted", "upload", task)
+	answering(w)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
@@ -176,16 +164,32 @@ func (s *Service) settled(ctx context.Context, a *active) {
 // reserve takes n bytes of the memory for bodies; free gives them back.
 func (s *Service) reserve(ctx context.Context, n int64) (free func(), err error) {
 	n = min(n, memory)
-	ctx, cancel := context.WithTimeout(ctx, roomTime)
-	defer cancel()
-	if err := s.memory.Acquire(ctx, n); err != nil {
-		return nil, errBusy
+	if err := acquire(ctx, s.memory, n); err != nil {
+		return nil, err
 	}
 	return func() { s.memory.Release(n) }, nil
 }
 
+// acquire waits for n bytes of room, but not for long.
+func acquire(ctx context.Context, room *semaphore.Weighted, n int64) error {
+	ctx, cancel := context.WithTimeout(ctx, roomTime)
+	defer cancel()
+	if room.Acquire(ctx, n) != nil {
+		return errBusy
+	}
+	return nil
+}
+
+// answering bounds how long an answer takes, and the rest of the request's body, of which package http
+// reads a part before it sends the answer.
+func answering(w http.ResponseWriter) {
+	rc := http.NewResponseController(w)
+	_ = rc.SetWriteDeadline(time.Now().Add(answerTime))
+	_ = rc.SetReadDeadline(time.Now().Add(restTime))
+}
+
 func reply(w http.ResponseWriter, status int, v any) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
+	answering(w)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
@@ -213,10 +217,7 @@ var statuses = []struct {
 
 // refuse answers with a problem.
 func (s *Service) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		return // nobody is there
-	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
+	answering(w)
 	p := *api.ProblemOf(err)
 	for _, known := range statuses {
 		if errors.Is(err, known.err) {
@@ -228,7 +229,7 @@ func (s *Service) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusInsufficientStorage:
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 	case http.StatusInternalServerError:
-		if errors.Is(err, os.ErrClosed) { // the node stops
+		if errors.Is(err, os.ErrClosed) || r.Context().Err() != nil { // the node stops, or nobody is there
 			p = *api.ProblemOf(errBusy)
 			break
 		}

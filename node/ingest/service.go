@@ -56,8 +56,9 @@ type Config struct {
 }
 
 const (
-	maxRequests = 256       // of chunks, under way
-	memory      = 256 << 20 // for bodies, in bytes
+	maxRequests = 256                                          // of chunks, under way
+	memory      = 256 << 20                                    // for chunks, in bytes
+	described   = 3 * (api.MaxDescriptionBytes + describeStep) // for descriptions: the largest one, and what is decoded of it
 	sweepEvery  = time.Hour
 	followEvery = 500 * time.Millisecond // looks for what other servers have done
 )
@@ -68,6 +69,7 @@ type Service struct {
 	log      *slog.Logger
 	requests chan struct{} // a place for each request of chunks
 	memory   *semaphore.Weighted
+	describe *semaphore.Weighted // memory for descriptions
 	tus      *tus.Server
 
 	ctx     context.Context // ends with Close
@@ -82,13 +84,14 @@ type Service struct {
 func New(cfg Config) (s *Service, err error) {
 	s = &Service{
 		cfg: cfg, log: cfg.Log, requests: make(chan struct{}, maxRequests), memory: semaphore.NewWeighted(memory),
-		active: make(map[string]*active),
+		describe: semaphore.NewWeighted(described),
+		active:   make(map[string]*active),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.ctx, s.stop = context.WithCancelCause(context.Background())
-	s.tus, err = tus.New(tus.Config{Store: cfg.Store, Idle: cfg.Store.Idle(), Adopted: func(u *uploads.Upload) {
+	s.tus, err = tus.New(tus.Config{Store: cfg.Store, Context: s.ctx, Idle: cfg.Store.Idle(), Adopted: func(u *uploads.Upload) {
 		s.log.Info("upload complete", "upload", u.Task(), "content", u.Manifest().ID())
 		s.attend(u).host(s.ctx)
 	}})

@@ -29,9 +29,6 @@ const (
 	runnerLock    = "runner.lock"
 )
 
-// maxItems bounds what a spool may hold.
-const maxItems = 10_000
-
 // Spool is a folder of uploads. It is safe for concurrent use, also by several
 // processes.
 type Spool struct {

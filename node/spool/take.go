@@ -23,10 +23,11 @@ type taker struct {
 }
 
 // all takes everything in and returns how: by the weakest of the ways that were
-// needed. Symlinks and special files are refused.
+// needed. It is durable then. Symlinks and special files are refused.
 func (t taker) all(ctx context.Context) (Data, error) {
 	how := Cloned
 	files := 0
+	folders := []string{filepath.Dir(t.to)}
 	err := filepath.WalkDir(t.from, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -41,6 +42,7 @@ func (t taker) all(ctx context.Context) (Data, error) {
 		to := filepath.Join(t.to, rel)
 		switch {
 		case d.IsDir():
+			folders = append(folders, to)
 			return t.spool.root.Mkdir(to, 0o700)
 		case !d.Type().IsRegular():
 			return fmt.Errorf("%w: %q is neither a file nor a folder", shoal.ErrInvalid, rel)
@@ -52,8 +54,16 @@ func (t taker) all(ctx context.Context) (Data, error) {
 		if way == Copied || way == Linked && how == Cloned {
 			how = way
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return t.spool.sync(to) // what is linked too: its writer may not have done so
 	})
+	for _, folder := range folders {
+		if err == nil {
+			err = t.spool.sync(folder)
+		}
+	}
 	return how, err
 }
 
@@ -68,10 +78,8 @@ func (t taker) file(from, to string) (Data, error) {
 		}
 	}
 	return Copied, t.write(from, to, func(w, r *os.File) error {
-		if _, err := io.Copy(w, r); err != nil {
-			return err
-		}
-		return w.Sync()
+		_, err := io.Copy(w, r)
+		return err
 	})
 }
 

@@ -27,9 +27,9 @@ func (s *Spool) writeFile(name string, b []byte) error {
 	return s.sync(".")
 }
 
-// sync makes the entries of a folder durable.
-func (s *Spool) sync(folder string) error {
-	d, err := s.root.Open(folder)
+// sync makes a file, or the entries of a folder, durable.
+func (s *Spool) sync(name string) error {
+	d, err := s.root.Open(name)
 	if err != nil {
 		return err
 	}

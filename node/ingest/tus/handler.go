@@ -22,6 +22,8 @@ const Path = "/v1/tus/"
 // Config is what a server works with; all fields are required.
 type Config struct {
 	Store *uploads.Store
+	// Context ends what goes on longer than requests.
+	Context context.Context
 	// Adopted is told of an upload that has become a complete one of Store.
 	Adopted func(u *uploads.Upload)
 	Idle    time.Duration // after which what makes no progress is deleted
@@ -37,7 +39,7 @@ type Server struct {
 // New makes a server.
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg}
-	s.data = &data{store: cfg.Store, root: cfg.Store.Root(), finish: s.finish}
+	s.data = &data{store: cfg.Store, root: cfg.Store.Root(), ctx: cfg.Context, finish: s.finish}
 	composer := handler.NewStoreComposer()
 	composer.UseCore(s.data)
 	composer.UseTerminater(s.data)

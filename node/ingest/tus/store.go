@@ -35,6 +35,7 @@ const (
 type data struct {
 	store  *uploads.Store
 	root   *os.Root
+	ctx    context.Context // what goes on longer than a request may ends with it
 	finish func(ctx context.Context, id string, info handler.FileInfo) error
 }
 
@@ -114,10 +115,10 @@ func (d *data) resume(ctx context.Context) error {
 			continue // it is swept some day
 		}
 		u := found.(*upload)
-		if _, missing := d.root.Lstat(u.at(dataFile)); missing != nil || u.info.Offset != u.info.Size {
+		if _, missing := d.root.Lstat(u.at(dataFile)); missing != nil || u.info.Offset != u.info.Size || u.info.IsPartial {
 			continue
 		}
-		err = errors.Join(err, u.FinishUpload(ctx))
+		err = errors.Join(err, d.finish(ctx, u.info.ID, u.info))
 	}
 	return err
 }
@@ -262,12 +263,12 @@ func (u *upload) GetInfo(context.Context) (handler.FileInfo, error) { return u.i
 // GetReader implements [handler.Upload]. Contents are read elsewhere.
 func (u *upload) GetReader(context.Context) (io.ReadCloser, error) { return nil, handler.ErrNotFound }
 
-// FinishUpload implements [handler.Upload].
-func (u *upload) FinishUpload(ctx context.Context) error {
+// FinishUpload implements [handler.Upload]. It goes on when the client does not wait: nobody would ask again.
+func (u *upload) FinishUpload(context.Context) error {
 	if u.info.IsPartial {
 		return nil
 	}
-	return refusal(u.d.finish(ctx, u.info.ID, u.info))
+	return refusal(u.d.finish(u.d.ctx, u.info.ID, u.info))
 }
 
 // Terminate implements [handler.TerminatableUpload].
@@ -292,7 +293,7 @@ func (u *upload) ConcatUploads(ctx context.Context, parts []handler.Upload) erro
 		return refusal(err)
 	}
 	// tusd finishes only what ends with a PATCH.
-	if err := u.d.finish(ctx, u.info.ID, u.info); err != nil {
+	if err := u.d.finish(u.d.ctx, u.info.ID, u.info); err != nil {
 		return refusal(err)
 	}
 	for _, p := range parts { // else there would be two copies until they are abandoned

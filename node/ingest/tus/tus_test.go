@@ -2,6 +2,7 @@ package tus
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha1" //nolint:gosec // the protocol's
 	"encoding/base64"
 	"fmt"
@@ -40,7 +41,7 @@ func newBench(t *testing.T, limits uploads.Limits) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{t: t}
-	b.srv, err = New(Config{Store: st, Idle: time.Hour, Adopted: func(u *uploads.Upload) {
+	b.srv, err = New(Config{Store: st, Context: t.Context(), Idle: time.Hour, Adopted: func(u *uploads.Upload) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.done = append(b.done, u)
@@ -210,6 +211,24 @@ func TestConcatenation(t *testing.T) {
 		t.Fatalf("final: %d", resp.StatusCode)
 	}
 	b.check("whole.bin", data)
+}
+
+// An upload whose client has gone before it was hashed is finished all the same.
+func TestFinishGivenUp(t *testing.T) {
+	b := newBench(t, uploads.Limits{})
+	data := noise(1000)
+	u, err := b.srv.data.GetUpload(t.Context(), path.Base(b.create(len(data))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.WriteChunk(t.Context(), 0, bytes.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := u.FinishUpload(gone); err != nil || len(b.done) != 1 {
+		t.Errorf("%d finished: %v", len(b.done), err)
+	}
 }
 
 func TestSweep(t *testing.T) {
