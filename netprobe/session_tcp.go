@@ -20,7 +20,7 @@ const maxUnsent = 64 << 10
 // openTCP makes a session of HTTP/1.1. conf is nil for plain HTTP.
 func openTCP(ctx context.Context, addr string, conf *tls.Config) (*session, error) {
 	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
-		_ = sockopt.SetCongestion(c, "bbr") // as what is sent across carriers later; it only tunes
+		_ = sockopt.SetCongestion(c, "bbr")   // as what is sent across carriers later; it only tunes
 		_ = sockopt.BoundUnsent(c, maxUnsent) // without it the measurement is less precise
 		return nil
 	}}

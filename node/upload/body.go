@@ -38,10 +38,11 @@ type body struct {
 	sent atomic.Int64 // bytes that the transport has taken
 	last atomic.Int64 // when it took some, ns after born
 	born time.Time
+	all  func() // is called, perhaps again and again, when all was taken
 }
 
-func newBody(data []byte) *body {
-	return &body{length: int64(len(data)), data: data, born: time.Now()}
+func newBody(data []byte, all func()) *body {
+	return &body{length: int64(len(data)), data: data, born: time.Now(), all: all}
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -58,6 +59,9 @@ func (b *body) Read(p []byte) (int, error) {
 	b.data = b.data[n:]
 	b.sent.Add(int64(n))
 	b.last.Store(int64(time.Since(b.born)))
+	if len(b.data) == 0 {
+		b.all()
+	}
 	return n, nil
 }
 

@@ -5,10 +5,10 @@
 // # What it promises
 //
 //   - The candidates' real speeds are measured over TCP and QUIC while the content
-//     is hashed: the nearest over both, all others at least over the faster of
-//     the two. Where the upload would be over sooner, it just goes to the nearest.
+//     is hashed: all paths to the nearest four at the same time, and so on, then those
+//     close to the fastest alone. Where the upload would be over sooner, it just goes to the nearest.
 //   - An upload goes to one server. Several connections to it send runs of chunks
-//     from one queue. How much a request carries follows the speed of its
+//     from one queue, half of them while the others wait for their acknowledgements. How much a request carries follows the speed of its
 //     connection, so that the fastest carries the most; a connection that
 //     has become slow is relieved of its request when others have nothing to do.
 //   - What a server has acknowledged is on its stable storage and not sent again to it. A

@@ -9,19 +9,20 @@ import (
 // growth decides when one more connection is tried: as long as each brought a
 // tenth more than there was before it.
 type growth struct {
-	most   int // connections
+	most   int // requests being sent at a time
 	since  time.Time
 	bytes  int64 // sent until then
 	before shoal.Rate
 	ended  bool
 }
 
-func newGrowth(now time.Time, connections, most int) *growth {
+func newGrowth(now time.Time, most int) *growth {
 	return &growth{most: most, since: now}
 }
 
-// more is asked now and then, with all bytes sent so far by so many connections.
-func (g *growth) more(now time.Time, sent int64, connections int) bool {
+// more is asked now and then, with all bytes sent so far and how many
+// requests are being sent at a time.
+func (g *growth) more(now time.Time, sent int64, turns int) bool {
 	if g.bytes == 0 { // a new measurement begins with the first bytes
 		g.since, g.bytes = now, max(sent, 1)
 		return false
@@ -33,7 +34,7 @@ func (g *growth) more(now time.Time, sent int64, connections int) bool {
 	speed := shoal.Rate(float64(sent-g.bytes) / took.Seconds())
 	brought := g.before == 0 || worthMore(g.before, speed)
 	g.since, g.bytes = now, max(sent, 1)
-	if !brought || connections >= g.most {
+	if !brought || turns >= g.most {
 		g.ended = true
 		return false
 	}

@@ -46,7 +46,10 @@ func (l *lane) run(ctx context.Context) error {
 	var buf []byte
 	failures := 0
 	for {
-		g := l.take()
+		g, pass, err := l.take(ctx)
+		if err != nil {
+			return err
+		}
 		if g == nil {
 			more, err := l.idle(ctx)
 			if !more {
@@ -54,8 +57,8 @@ func (l *lane) run(ctx context.Context) error {
 			}
 			continue
 		}
-		var err error
-		buf, err = l.send(ctx, g, buf[:0], failures > 0)
+		buf, err = l.send(ctx, g, buf[:0], failures > 0, pass)
+		pass()
 		switch {
 		case err == nil:
 			failures = 0
@@ -89,10 +92,24 @@ func (l *lane) stop() {
 	l.speed = 0
 }
 
-func (l *lane) take() *grant {
+// take waits for the connection's turn to send; pass, which may be called again, ends it. g is nil
+// where there is nothing to send.
+func (l *lane) take(ctx context.Context) (g *grant, pass func(), err error) {
+	if queued, _, _ := l.work.state(); queued == 0 {
+		return nil, nil, nil
+	}
+	select {
+	case <-l.turns:
+	case <-ctx.Done():
+		return nil, nil, context.Cause(ctx)
+	}
 	queued, _, _ := l.work.state()
 	own, all := l.speeds(l)
-	return l.work.take(requestBytes(own, all, queued))
+	pass = sync.OnceFunc(func() { l.turns <- struct{}{} })
+	if g = l.work.take(requestBytes(own, all, queued)); g == nil {
+		pass()
+	}
+	return g, pass, nil
 }
 
 // idle waits until there is something to do again, and relieves a slower
@@ -118,14 +135,14 @@ func (l *lane) idle(ctx context.Context) (bool, error) {
 }
 
 // send sends g and returns it to the queue of work, whatever happens; carefully
-// after a failure.
-func (l *lane) send(ctx context.Context, g *grant, buf []byte, careful bool) ([]byte, error) {
+// after a failure. It calls pass when the connection has taken all of it.
+func (l *lane) send(ctx context.Context, g *grant, buf []byte, careful bool, pass func()) ([]byte, error) {
 	data, err := l.source.read(buf, g.span)
 	if err != nil {
 		l.work.giveBack(g, []span{g.span})
 		return data, fmt.Errorf("upload chunk %d: %w", g.first, err)
 	}
-	b := newBody(data)
+	b := newBody(data, pass)
 	guarded, stop := b.guard(ctx)
 	defer stop()
 	guarded, cancel := context.WithCancelCause(guarded)

@@ -172,8 +172,8 @@ func TestProbeBudget(t *testing.T) {
 		{"tiny", 100 << 10, 0, 0},
 		{"a second's worth", 10 << 20, 0, 1},
 		{"a second's worth, slow disk", 10 << 20, time.Minute, 6},
-		{"half a minute's worth: the nearest twice, the others once", 256 << 20, 0, 4}, // all alike: the nearest is the fastest
-		{"minutes' worth", 2 << 30, 0, 6},
+		{"half a minute's worth: all together, some of those alike alone", 256 << 20, 0, 6 + maxFinalists},
+		{"minutes' worth", 2 << 30, 0, 6 + maxFinalists},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -236,7 +236,7 @@ func TestRecall(t *testing.T) {
 
 func TestGrowth(t *testing.T) {
 	now := time.Now()
-	g := newGrowth(now, 2, 8)
+	g := newGrowth(now, 8)
 	sent, n := int64(1), 2
 	g.more(now, sent, n)
 	// The third brings more, the fourth doesn't.

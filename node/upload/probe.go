@@ -3,9 +3,10 @@ package upload
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -14,16 +15,19 @@ import (
 
 // What measuring may cost. Hashing goes on meanwhile, so that its time is free.
 const (
-	probeShare   = 0.04             // of the time that the upload is expected to take, for what is good to know
 	maxProbeTime = 15 * time.Second // for all transfers
 	minStepTime  = 400 * time.Millisecond
 	maxStepTime  = 2 * time.Second
-	stepRTTs     = 12 // until a connection is as fast as its path, and as long again
+	stepRTTs     = 10 // until a connection is as fast as its path, and about as long again
+	graceRTTs    = 3  // after the first has ended
 	maxStepBytes = 16 << 20
 	minStepBytes = 128 << 10
-	probeAbove   = 1 << 20 // uploads of fewer bytes are over before a speed is known
-	worthProbing = 4       // steps: an upload that takes no longer goes to the nearest server
-	batch        = 4       // candidates that are measured at the same time
+	probeAbove   = 1 << 20  // uploads of fewer bytes are over before a speed is known
+	worthProbing = 4        // steps: an upload that takes no longer goes to the nearest server
+	raceAbove    = 32 << 20 // uploads of fewer bytes may be over soon: the nearest server is looked at first
+	batch        = 4        // candidates that are measured at the same time
+	closeBehind  = 0.5      // of the fastest: what falls behind that far in a race is slower
+	maxFinalists = 3        // paths of those that are measured once more, alone
 )
 
 // prober measures the paths to candidates.
@@ -33,95 +37,103 @@ type prober struct {
 	now     func() time.Time
 }
 
-// run measures the nearest candidate over both transports, then all others
-// over the one that was faster there, and the fastest over the other one too: what
-// tells the two apart is mostly this end's line, unless a server is slow. The others are measured several at a time, which shows who is
-// faster all the same. What is left after that is measured one by one
-// as long as the content is being hashed, or the budget for it lasts. size is that
-// of the upload in bytes. Where what is known from before still holds for the fastest
-// path, nothing is measured but round trips.
+// run measures all paths to the nearest candidates at the same time: one that is fast takes
+// most of the line, one that is slow cannot, and so a second shows which of them may be the
+// fastest. Others follow, batch by batch; then those close to the fastest are measured alone. What was too slow to be waited for is measured
+// one by one as long as the content is being hashed. size is that of the upload in bytes.
+// Where what is known from before still holds for the fastest path, nothing is
+// measured but round trips.
 func (p prober) run(ctx context.Context, candidates []Candidate, size int64, hashed <-chan struct{}, known []Measured) []netprobe.Result {
 	var targets []netprobe.Target
 	for _, c := range candidates {
 		targets = append(targets, c.targets()...)
 	}
-	s := survey{prober: p, began: p.now(), size: size, results: p.measure(ctx, netprobe.Plan(targets, netprobe.Budget{Requests: 3}))}
+	s := survey{prober: p, began: p.now(), size: size, results: p.measure(ctx, netprobe.Plan(targets, netprobe.Budget{Requests: 1}))}
 	order := s.byDistance(candidates)
 	if size < probeAbove || len(order) == 0 || len(s.results) < 2 || s.recall(known) {
 		return s.results
 	}
 	usual := usual(p.here, order[0].Locality)
-	for _, i := range s.paths(order[0], usual) {
-		s.upload(ctx, i)
+	if size < raceAbove {
+		s.race(ctx, s.paths(order[0], usual)[:1])
 		if s.small() && isClosed(hashed) {
 			return s.results
 		}
 	}
-	better := s.faster(order[0])
-	s.batches(ctx, order, better)
-	// A slow server shows no difference; then the fastest one does.
-	if fastest := s.fastest(order); fastest.key() != order[0].key() {
-		for _, i := range s.paths(fastest, better) {
-			s.upload(ctx, i)
+	for at := 0; at < len(order) && ctx.Err() == nil && s.spent() < maxProbeTime; at += batch {
+		var paths []int
+		for _, c := range order[at:min(at+batch, len(order))] {
+			paths = append(paths, s.paths(c, usual)...)
 		}
-		if now := s.faster(fastest); now != better {
-			better = now
-			s.batches(ctx, order, better)
+		s.race(ctx, paths)
+	}
+	if !s.small() {
+		for _, i := range s.finalists() {
+			s.results[i].Up = s.measure(ctx, []netprobe.Step{s.step(i)})[0].Up
 		}
 	}
 	for _, c := range order {
-		for _, i := range s.paths(c, better) {
-			if ctx.Err() == nil && s.results[i].Up.At.IsZero() && (s.spent() < s.budget() || !isClosed(hashed)) {
-				s.upload(ctx, i)
+		for _, i := range s.paths(c, usual) {
+			if ctx.Err() == nil && (s.results[i].Up.At.IsZero() || errors.Is(s.results[i].Up.Err, errSlow)) && !isClosed(hashed) {
+				s.results[i].Up = s.measure(ctx, []netprobe.Step{s.step(i)})[0].Up
 			}
 		}
 	}
 	return s.results
 }
 
-// batches measures all candidates over one transport, or the one that they have.
-func (s *survey) batches(ctx context.Context, order []Candidate, over netprobe.Transport) {
-	for at := 0; at < len(order) && ctx.Err() == nil && s.spent() < maxProbeTime; at += batch {
-		var chosen []int
-		for _, c := range order[at:min(at+batch, len(order))] {
-			if paths := s.paths(c, over); len(paths) > 0 {
-				chosen = append(chosen, paths[0])
-			}
-		}
-		var wg sync.WaitGroup
-		for _, i := range chosen {
-			wg.Go(func() { s.upload(ctx, i) })
-		}
-		wg.Wait()
+// finalists are the paths that have to be measured one by one, since in a race those that
+// are faster than this end's line and those that are not quite can look alike. It is nil where one is
+// clearly ahead.
+func (s *survey) finalists() []int {
+	var paths []int
+	var fastest shoal.Rate
+	for i, r := range s.results {
+		fastest = max(fastest, r.Up.Goodput)
+		paths = append(paths, i)
 	}
+	paths = slices.DeleteFunc(paths, func(i int) bool {
+		return s.results[i].Up.Goodput == 0 || float64(s.results[i].Up.Goodput) < closeBehind*float64(fastest)
+	})
+	slices.SortFunc(paths, func(a, b int) int { return -cmp.Compare(s.results[a].Up.Goodput, s.results[b].Up.Goodput) })
+	if len(paths) < 2 {
+		return nil
+	}
+	return paths[:min(len(paths), maxFinalists)]
 }
 
-// faster is the transport that is worth measuring to others: QUIC where it is
-// clearly the faster one to c.
-func (s *survey) faster(c Candidate) netprobe.Transport {
-	var tcp, quic shoal.Rate
-	for _, r := range s.of(c) {
-		if r.Transport == netprobe.QUIC {
-			quic = max(quic, r.Up.Goodput)
-		} else {
-			tcp = max(tcp, r.Up.Goodput)
-		}
-	}
-	if float64(quic) > 1.2*float64(tcp) {
-		return netprobe.QUIC
-	}
-	return netprobe.TCP
-}
+// errSlow is why nothing is known of a path that did not end with the others.
+var errSlow = fmt.Errorf("%w: slower than others", shoal.ErrUnavailable)
 
-// fastest is the candidate with the fastest path that was measured.
-func (s *survey) fastest(order []Candidate) Candidate {
-	up := func(c Candidate) (best shoal.Rate) {
-		for _, r := range s.of(c) {
-			best = max(best, r.Up.Goodput)
-		}
-		return best
+// race measures paths at the same time, those that were not measured yet. Those that have not ended
+// soon after the first are not waited for.
+func (s *survey) race(ctx context.Context, paths []int) {
+	paths = slices.DeleteFunc(paths, func(i int) bool { return !s.results[i].Up.At.IsZero() })
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var span, grace time.Duration
+	for _, i := range paths {
+		span, grace = max(span, s.step(i).Time), max(grace, graceRTTs*s.results[i].RTT.Min)
 	}
-	return slices.MaxFunc(order, func(a, b Candidate) int { return cmp.Compare(up(a), up(b)) })
+	type finish struct {
+		path int
+		up   netprobe.Transfer
+	}
+	ends := make(chan finish)
+	for _, i := range paths {
+		step := s.step(i)
+		step.Time = span
+		go func() { ends <- finish{i, s.measure(ctx, []netprobe.Step{step})[0].Up} }()
+	}
+	timed := false
+	for range paths {
+		f := <-ends
+		s.results[f.path].Up = f.up
+		if f.up.Err == nil && !timed {
+			timed = true
+			defer time.AfterFunc(grace, func() { cancel(errSlow) }).Stop()
+		}
+	}
 }
 
 // survey is one run of a prober.
@@ -204,16 +216,11 @@ func (s *survey) paths(c Candidate, first netprobe.Transport) []int {
 	return is
 }
 
-// upload measures one path, once. It may be called concurrently for different ones.
-func (s *survey) upload(ctx context.Context, i int) {
-	if !s.results[i].Up.At.IsZero() {
-		return
-	}
-	span := min(max(stepRTTs*s.results[i].RTT.Min, minStepTime), maxStepTime)
-	bytes := stepBytes(s.size, s.results[i].RTT.Min)
-	// Others write to other results meanwhile, so this one is all that is touched.
-	r := s.measure(ctx, []netprobe.Step{{Path: s.results[i].Path, Op: netprobe.Upload, Bytes: bytes, Time: span}})
-	s.results[i].Up = r[0].Up
+// step is the measurement of a path.
+func (s *survey) step(i int) netprobe.Step {
+	rtt := s.results[i].RTT.Min
+	span := min(max(stepRTTs*rtt, minStepTime), maxStepTime)
+	return netprobe.Step{Path: s.results[i].Path, Op: netprobe.Upload, Bytes: stepBytes(s.size, rtt), Time: span}
 }
 
 // stepBytes bounds what measuring a path sends, so that it stays little against
@@ -241,10 +248,6 @@ func (s *survey) expected() time.Duration {
 
 // small reports whether the upload is over before measuring more could pay.
 func (s *survey) small() bool { return s.expected() < worthProbing*s.spent() }
-
-func (s *survey) budget() time.Duration {
-	return min(time.Duration(probeShare*float64(s.expected())), maxProbeTime)
-}
 
 func btoi(b bool) int {
 	if b {

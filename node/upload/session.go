@@ -39,9 +39,11 @@ type session struct {
 	route   route
 	control *client
 	work    *work
+	turns   chan struct{} // one for each request whose body may be on its way
 
 	mu       sync.Mutex // guards the fields below
 	lanes    []*lane
+	spare    []*client   // for further lanes
 	refusals map[int]int // by chunk
 }
 
@@ -52,12 +54,15 @@ func (r *run) send(ctx context.Context, rt route) (status, error) {
 		return status{}, err
 	}
 	defer c.close()
+	warm, cool := r.warm(ctx, rt)
+	defer cool()
 	st, err := r.open(ctx, c, rt)
 	if err != nil {
 		return st, err
 	}
 	for round := 0; ; round++ {
-		s := &session{run: r, route: rt, control: c, refusals: map[int]int{}, work: newWork(st.missing, r.source.manifest.PieceSize)}
+		s := &session{run: r, route: rt, control: c, spare: warm, refusals: map[int]int{}, work: newWork(st.missing, r.source.manifest.PieceSize)}
+		warm = nil
 		if err := s.transfer(ctx); err != nil {
 			return st, err
 		}
@@ -77,6 +82,30 @@ func (r *run) send(ctx context.Context, rt route) (status, error) {
 		st.missing = missing
 		r.log.Info("the server misses chunks at the end", "server", rt.candidate.Name, "chunks", len(missing))
 		r.holds(rt, r.size()-bytesOf(r.source.manifest, missing))
+	}
+}
+
+// warm opens the connections that a large upload begins with, beside the one by which the
+// server is asked what it has. What goes wrong with them shows when they are used. After cool
+// they may be used no more.
+func (r *run) warm(ctx context.Context, rt route) (clients []*client, cool func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	first, _ := connections(rt.path.Transport, rt.rtt, r.dialer.bbr())
+	for range lanesPerTurn * first {
+		c, err := r.dialer.client(rt.path)
+		if err != nil || r.size() < raceAbove {
+			break
+		}
+		clients = append(clients, c)
+		wg.Go(func() { _, _ = c.status(ctx, r.task, r.chunks()) })
+	}
+	return slices.Clone(clients), func() {
+		cancel()
+		wg.Wait()
+		for _, c := range clients {
+			c.close()
+		}
 	}
 }
 
@@ -133,6 +162,7 @@ func (s *session) transfer(ctx context.Context) error {
 	ended := make(chan error)
 	running := 0
 	first, most := connections(s.route.path.Transport, s.route.rtt, s.dialer.bbr())
+	s.turns = make(chan struct{}, most)
 	add := func() {
 		l, err := s.addLane(first)
 		if err != nil {
@@ -148,13 +178,20 @@ func (s *session) transfer(ctx context.Context) error {
 		})
 	}
 	queued, _, _ := s.work.state()
-	for range min(first, max(1, int(queued/minRequest))) {
+	lanes := min(lanesPerTurn*first, max(1, int(queued/minRequest)))
+	for range lanes {
 		add()
+	}
+	turns := first
+	for range turns {
+		s.turns <- struct{}{}
 	}
 	if running == 0 {
 		return fmt.Errorf("connect: %w", shoal.ErrUnavailable)
 	}
-	g := newGrowth(time.Now(), running, most)
+	g := newGrowth(time.Now(), most)
+	var speed shoal.Rate
+	sent, at := s.sentSoFar(), time.Now()
 	tick := time.NewTicker(tickTime)
 	defer tick.Stop()
 	var lostOne time.Time
@@ -172,10 +209,19 @@ func (s *session) transfer(ctx context.Context) error {
 				return nil
 			}
 		case now := <-tick.C:
-			speed := s.total()
+			before, since := sent, now.Sub(at)
+			sent, at = s.sentSoFar(), now
+			if since > tickTime/2 {
+				speed = speed/2 + shoal.Rate(float64(max(0, sent-before))/since.Seconds())/2
+			}
 			s.note(func(p *Progress) { p.Note, p.Speed = s.sending(running), speed })
-			heal := running < first && now.Sub(lostOne) > healTime
-			if queued, _, _ := s.work.state(); queued > 0 && (g.more(now, s.sentSoFar(), running) || heal) {
+			switch queued, _, _ := s.work.state(); {
+			case queued == 0:
+			case g.more(now, sent, turns):
+				turns++
+				s.turns <- struct{}{}
+				add()
+			case running < lanes && now.Sub(lostOne) > healTime:
 				add()
 			}
 			if now.Sub(doubt) > doubtEvery {
@@ -202,12 +248,17 @@ func (s *session) sending(connections int) string {
 // addLane opens one more connection. Its first guess at its speed is its share of
 // what the path was measured to carry.
 func (s *session) addLane(first int) (*lane, error) {
-	c, err := s.dialer.client(s.route.path)
-	if err != nil {
-		return nil, err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var c *client
+	if n := len(s.spare); n > 0 {
+		c, s.spare = s.spare[n-1], s.spare[:n-1]
+	} else {
+		var err error
+		if c, err = s.dialer.client(s.route.path); err != nil {
+			return nil, err
+		}
+	}
 	l := &lane{session: s, number: len(s.lanes), client: c, speed: max(s.route.up, 1<<20) / shoal.Rate(first)}
 	s.lanes = append(s.lanes, l)
 	return l, nil
@@ -228,15 +279,6 @@ func (s *session) speeds(of *lane) (own shoal.Rate, all []shoal.Rate) {
 		}
 	}
 	return own, all
-}
-
-func (s *session) total() shoal.Rate {
-	var sum shoal.Rate
-	_, all := s.speeds(nil)
-	for _, v := range all {
-		sum += v
-	}
-	return sum
 }
 
 // sentSoFar is what all connections have taken, of this session and those before.

@@ -45,13 +45,18 @@ func requestBytes(own shoal.Rate, speeds []shoal.Rate, queued int64) int64 {
 	return min(max(n, least), most)
 }
 
-// farRTT is the round trip above which two connections are too few to keep a
-// path full while one of them waits for an answer.
-const farRTT = 80 * time.Millisecond
+// farRTT is the round trip above which two requests at a time are too few to keep a
+// path full while a connection finds out how fast it may send.
+const farRTT = 40 * time.Millisecond
 
-// connections is how many a path begins with, and how many it may get. QUIC
-// here has NewReno, and so has TCP where the kernel refuses BBR cubic: several
-// of those share the losses of a path.
+// lanesPerTurn is how many connections there are for each request whose body may be on
+// its way: while one waits for its answer, which comes when the chunks
+// are durable, the other sends, so that the path is never empty.
+const lanesPerTurn = 2
+
+// connections is how many requests are sent at a time over a path at first, and how many
+// may be. QUIC here has NewReno, and so has TCP where the kernel refuses BBR
+// cubic: several of those share the losses of a path.
 func connections(tr netprobe.Transport, rtt time.Duration, bbr bool) (first, most int) {
 	switch {
 	case tr == netprobe.QUIC || !bbr:
