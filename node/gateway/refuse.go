@@ -4,13 +4,19 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/shoal-cdn/shoal"
 	tapi "github.com/shoal-cdn/shoal/tracker/api"
 )
 
-// refuse answers with a problem (RFC 9457) and no caching.
+// restTime is for the rest of a body that nobody wants.
+const restTime = 5 * time.Second
+
+// refuse answers with a problem (RFC 9457) and no caching. It bounds how long the request's body may take,
+// of which package http reads a part before it sends the answer.
 func refuse(w http.ResponseWriter, status int, detail string) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTime)) // a test's recorder has none
 	h := w.Header()
 	for _, of := range []string{"Etag", "Cache-Control", "Content-Length", "Last-Modified"} {
 		h.Del(of) // of the file

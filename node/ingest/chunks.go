@@ -32,6 +32,7 @@ func (s *Service) putChunks(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	defer u.Use()()
 	run, err := parseRun(r.PathValue("chunks"))
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -199,11 +200,18 @@ func (d *Drop) take(ctx context.Context, s *Service, root *os.Root, name, taskNa
 
 // readTask reads a task file. It names no content: that is the file's.
 func readTask(root *os.Root, name string) (tapi.NewTask, error) {
-	f, err := root.Open(name)
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // or a pipe without a writer would hold it here
 	if err != nil {
 		return tapi.NewTask{}, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return tapi.NewTask{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return tapi.NewTask{}, fmt.Errorf("%w: no regular file", shoal.ErrInvalid)
+	}
 	b, err := io.ReadAll(io.LimitReader(f, tapi.MaxTaskBytes+1))
 	if err != nil {
 		return tapi.NewTask{}, err

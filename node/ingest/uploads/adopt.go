@@ -100,6 +100,12 @@ func (s *Store) describeFile(ctx context.Context, name, from string) (*shoal.Man
 		return nil, err
 	}
 	defer f.Close()
+	select {
+	case s.hashing <- struct{}{}:
+		defer func() { <-s.hashing }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 	buf := make([]byte, 1<<20)
 	for {
 		n, err := f.Read(buf)

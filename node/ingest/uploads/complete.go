@@ -57,7 +57,7 @@ func (u *Upload) finish(ctx context.Context) error {
 	if missing, _ := u.Missing(0, u.chunks.n); len(missing) > 0 {
 		return ErrIncomplete
 	}
-	m, wrong, err := u.verify(ctx)
+	m, wrong, err := u.verifyInTurn(ctx)
 	if err != nil {
 		return err
 	}
@@ -134,6 +134,22 @@ func (u *Upload) adoptCompletion() error {
 	u.store.files.forgetAll(u) // as others have written
 	u.completed(m, c.Mtimes, proven)
 	return nil
+}
+
+// verifyInTurn is verify, of which a bounded number read data at a time.
+func (u *Upload) verifyInTurn(ctx context.Context) (m *shoal.Manifest, wrong []int, err error) {
+	u.mu.Lock()
+	proven := u.chunks.m != nil && u.proven.Full()
+	u.mu.Unlock()
+	if !proven {
+		select {
+		case u.store.hashing <- struct{}{}:
+			defer func() { <-u.store.hashing }()
+		case <-ctx.Done():
+			return nil, nil, context.Cause(ctx)
+		}
+	}
+	return u.verify(ctx)
 }
 
 // verify makes the manifest, or hashes what this process has not, and tells which

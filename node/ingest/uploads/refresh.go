@@ -22,7 +22,11 @@ func (u *Upload) Refresh() error {
 	if ended != nil {
 		return ended
 	}
-	if now, err := u.root.Stat(descriptionFile); err != nil || !os.SameFile(now, u.self) {
+	now, err := u.root.Stat(descriptionFile)
+	if err != nil {
+		return gone(u.rec.Task, err)
+	}
+	if !os.SameFile(now, u.self) {
 		return fmt.Errorf("upload %s: %w", u.rec.Task, shoal.ErrNotFound)
 	}
 	u.refreshed.Store(time.Now().UnixNano())

@@ -49,12 +49,16 @@ type Store struct {
 	ctx     context.Context // ends with the store
 	stop    context.CancelCauseFunc
 	working sync.WaitGroup // commits
+	hashing chan struct{}  // a place for each completion that reads data
 
 	opening sync.Mutex // over opening and ending uploads; taken before mu
 
 	mu   sync.Mutex
 	open map[string]*Upload
 }
+
+// maxHashing is how many completions read their data at a time: more would only slow each other, and what is served.
+const maxHashing = 2
 
 // Open opens the store in a folder.
 func Open(cfg Config) (*Store, error) {
@@ -80,6 +84,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		cfg: cfg, abs: abs, root: root, files: newFiles(openFiles), space: space{ask: cfg.Space}, open: make(map[string]*Upload),
+		hashing: make(chan struct{}, maxHashing),
 	}
 	s.ctx, s.stop = context.WithCancelCause(context.Background())
 	return s, nil
@@ -181,8 +186,12 @@ func (s *Store) Get(task string) (*Upload, error) {
 	s.mu.Unlock()
 	if u != nil {
 		now, err := s.root.Stat(filepath.Join(task, descriptionFile))
-		if err == nil && os.SameFile(now, u.self) {
+		switch {
+		case err == nil && os.SameFile(now, u.self):
 			return u, u.Refresh()
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			// It may well be there, and what it has of its own log cannot be read back.
+			return nil, fmt.Errorf("upload %s: %w", task, err)
 		}
 		s.drop(u)
 	}

@@ -38,14 +38,26 @@ func (s *Store) Sweep(now time.Time) (deleted []string) {
 	return deleted
 }
 
-// idle is for how long there has been no progress; 0 for a complete upload.
+// idle is for how long there has been no progress; 0 for an upload that is complete or in use.
 func (u *Upload) idle(now time.Time) time.Duration {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.complete() {
+	if u.complete() || u.using > 0 || u.running != nil || u.next != nil || len(u.completing) > 0 {
 		return 0
 	}
 	return now.Sub(u.progress)
+}
+
+// Use keeps the upload from being deleted as idle in this process until end is called, once.
+func (u *Upload) Use() (end func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.using++
+	return func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.using--
+	}
 }
 
 // clean removes a folder that is nobody's, once it is old.

@@ -47,6 +47,7 @@ type Upload struct {
 	next     *batch              // what the next commit is for; nil for nothing
 	running  *batch              // the commit that is under way; nil for none
 	failure  error               // of the last commit
+	using    int                 // requests; see Use
 	folders  map[string]struct{} // with new entries
 	read     map[string]int64    // how far the logs of others have been read
 	progress time.Time           // when the last chunk became durable, or it was created

@@ -2,6 +2,7 @@ package uploads
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"math/rand/v2"
@@ -456,6 +457,75 @@ func TestSweep(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) != 1 || left[0].Name() != "done" {
 		t.Errorf("left %v: %v", left, err)
+	}
+}
+
+// An upload that is in use, or has chunks on their way to the disk, is not idle.
+func TestSweepSparesUse(t *testing.T) {
+	s := openStore(t, t.TempDir(), Limits{Idle: time.Hour})
+	u := create(t, s, &api.Description{Task: "t", Name: "f", Size: 10})
+	later := time.Now().Add(2 * time.Hour)
+	end := u.Use()
+	if got := s.Sweep(later); len(got) != 0 {
+		t.Errorf("deleted while it is used: %v", got)
+	}
+	end()
+	u.completing <- struct{}{}
+	if got := s.Sweep(later); len(got) != 0 {
+		t.Errorf("deleted while it is completed: %v", got)
+	}
+	<-u.completing
+	if got := s.Sweep(later); len(got) != 1 {
+		t.Errorf("deleted %v", got)
+	}
+}
+
+// Completions that read data wait for each other.
+func TestHashingIsBounded(t *testing.T) {
+	s := openStore(t, t.TempDir(), Limits{})
+	u := create(t, s, &api.Description{Task: "t", Name: "f", Size: 10})
+	if err := u.Write(0, noise(1, 10)); err != nil {
+		t.Fatal(err)
+	}
+	for range maxHashing {
+		s.hashing <- struct{}{}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := u.Finish(ctx); !errors.Is(err, context.DeadlineExceeded) || u.Complete() {
+		t.Errorf("finish: %v", err)
+	}
+	<-s.hashing
+	if err := u.Finish(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A folder that cannot be read for a while costs nothing of what is there.
+func TestGetFailsForAWhile(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, Limits{})
+	data := noise(11, 3*testChunk)
+	u := create(t, s, kinds(t, data)["digests"])
+	if err := errors.Join(u.Write(0, chunk(u, data, 0)), u.Sync(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	at, aside := filepath.Join(dir, "t"), filepath.Join(dir, "aside")
+	if err := errors.Join(os.Rename(at, aside), os.WriteFile(at, nil, 0o644)); err != nil { // ENOTDIR
+		t.Fatal(err)
+	}
+	if _, err := s.Get("t"); err == nil || errors.Is(err, shoal.ErrNotFound) {
+		t.Errorf("get: %v", err)
+	}
+	if err := errors.Join(os.Remove(at), os.Rename(aside, at)); err != nil {
+		t.Fatal(err)
+	}
+	u, err := s.Get("t")
+	if err != nil || u.Status().Next != 1 {
+		t.Fatalf("next %d: %v", u.Status().Next, err)
+	}
+	if err := errors.Join(u.Write(1, chunk(u, data, 1)), u.Sync(t.Context())); err != nil {
+		t.Error(err)
 	}
 }
 
