@@ -54,8 +54,9 @@ func TestBookSurvives(t *testing.T) {
 		}
 		b.Met(peerAt("d", "/ip4/198.18.0.3/tcp/7000"))
 		time.Sleep(saveCheck)
+		synctest.Wait()
 		b.Met(peerAt("e", "/ip4/198.18.0.4/tcp/7000"))
-		time.Sleep(saveEvery - 2*saveCheck) // before the next save is due
+		time.Sleep(saveEvery - saveCheck)
 		synctest.Wait()
 		if got := Open(path, "self", discard).Len(); got != 3 {
 			t.Errorf("%d nodes: written twice in 10 s", got)
