@@ -68,7 +68,7 @@ var layers = []layer{
 		"HTTP before contents goes through a small interface: it can be tested, and read, without store or swarm"},
 	{"node/upload", []string{".", "netprobe", "node/ingest/api", "tracker/api", "internal/nodecert", "internal/sockopt"},
 		"an upload needs no node here: it knows the servers' protocol and what a path is worth, not how they keep what comes"},
-	{"node/spool", []string{".", "node/upload", "node/ingest/api", "tracker/api"},
+	{"node/spool", []string{".", "node/journal", "node/upload", "node/ingest/api", "tracker/api"},
 		"uploads on disk know how to be sent, and nobody who produces or receives them"},
 	{"node/ingest/api", []string{".", "tracker/api"},
 		"a client of an ingest node must not link the node"},

@@ -113,14 +113,16 @@ func (j *Journal[T]) Put(key string, v T) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err := j.write(key+suffix, b); err != nil {
+	if err := WriteFile(j.root, key+suffix, temporary, b); err != nil {
 		return fmt.Errorf("write journal record %s: %w", key, err)
 	}
 	return nil
 }
 
-func (j *Journal[T]) write(name string, b []byte) error {
-	f, err := j.root.OpenFile(name+temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// WriteFile replaces a file below root, durably and all at once. A crash may leave
+// a file of that name with the suffix temporary behind.
+func WriteFile(root *os.Root, name, temporary string, b []byte) error {
+	f, err := root.OpenFile(name+temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -131,10 +133,14 @@ func (j *Journal[T]) write(name string, b []byte) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := j.root.Rename(name+temporary, name); err != nil {
+	if err := root.Rename(name+temporary, name); err != nil {
 		return err
 	}
-	return j.syncFolder()
+	d, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // Delete removes the record, durably; one that is not there is no error.

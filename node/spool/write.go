@@ -6,25 +6,12 @@ import (
 	"os"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/node/journal"
 )
 
 // writeFile replaces a file of the spool, durably and all at once.
 func (s *Spool) writeFile(name string, b []byte) error {
-	f, err := s.root.OpenFile(name+newSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := s.root.Rename(name+newSuffix, name); err != nil {
-		return err
-	}
-	return s.sync(".")
+	return journal.WriteFile(s.root, name, newSuffix, b)
 }
 
 // sync makes a file, or the entries of a folder, durable.
