@@ -26,13 +26,11 @@ import (
 // the router, which all hosts have as their way to everywhere else, forwards nothing.
 func TestLANWithoutTracker(t *testing.T) {
 	const getters, rate = 3, 100 * mbit
-	l := lab.Start(t)
-	bin, err := binary()
+	w := emptyWorld(t)
+	c := w.cluster
+	var err error
+	w.carrier, err = w.lab.AddCarrier("lan")
 	must(t, err)
-	c := cluster.New(t, bin)
-	isp, err := l.AddCarrier("lan")
-	must(t, err)
-	w := &world{t: t, lab: l, carrier: isp, cluster: c}
 
 	router := newRouter(t, w.host("router", 0))
 	forger := startForger(t, router.via(w.host("forger", 0)))

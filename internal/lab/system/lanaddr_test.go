@@ -24,25 +24,13 @@ import (
 // bytes of a transfer go over the internal interfaces, though the nodes announce
 // the external addresses first.
 func TestInternalFirst(t *testing.T) {
-	l := lab.Start(t)
-	bin, err := binary()
-	must(t, err)
-	c := cluster.New(t, bin)
-	a, b := outside(t, l, "a"), outside(t, l, "b")
-	line := linkem.Config{Rate: 100 * mbit, Delay: 5 * time.Millisecond}
-	_, err = l.Connect(a.Carrier(), b.Carrier(), line, line)
-	must(t, err)
+	w, a, b := twoMachines(t)
 	cable(t, a, "198.19.250.1/24", b, "198.19.250.2/24")
-	tracker, err := c.StartTracker(t.Context(), a)
+	var err error
+	w.tracker, err = w.cluster.StartTracker(t.Context(), a)
 	must(t, err)
-	start := func(h *lab.Host) *cluster.Node {
-		n, err := c.StartNode(t.Context(), h, cluster.NodeConfig{Trackers: []string{tracker.URL}, Args: []string{
-			"--listen", "0.0.0.0:7000", "--gateway", "0.0.0.0:7180", "--gateway-tls", "0.0.0.0:7280",
-		}})
-		must(t, err)
-		return n
-	}
-	origin, node := start(a), start(b)
+	gateway := []string{"--gateway", "0.0.0.0:7180", "--gateway-tls", "0.0.0.0:7280"}
+	origin, node := w.listening(a, gateway), w.listening(b, gateway)
 	source := filepath.Join(t.TempDir(), "file.bin")
 	randomFile(t, source, fileSize, 21)
 	seeded, err := origin.Seed(t.Context(), source)
@@ -51,7 +39,6 @@ func TestInternalFirst(t *testing.T) {
 	external, err := b.Counters()
 	must(t, err)
 	internal := received(t, b, "eth1")
-	w := &world{t: t, lab: l, cluster: c, tracker: tracker}
 	task := w.distribute(within(t, 2*time.Minute), seeded.Content, node.Name())
 	sameFile(t, source, node)
 	after, err := b.Counters()
@@ -70,36 +57,23 @@ func TestInternalFirst(t *testing.T) {
 // dialler's (M4, M7): by the operator's table alone, without a label on any node,
 // and what comes that way is not counted as cross-carrier.
 func TestDialledInOwnCarrier(t *testing.T) {
-	l := lab.Start(t)
-	bin, err := binary()
-	must(t, err)
-	c := cluster.New(t, bin)
-	a, b := outside(t, l, "a"), outside(t, l, "b")
-	line := linkem.Config{Rate: 100 * mbit, Delay: 5 * time.Millisecond}
-	_, err = l.Connect(a.Carrier(), b.Carrier(), line, line)
-	must(t, err)
+	w, a, b := twoMachines(t)
 	// a's second line has a route at each end, and no network that both are in.
 	cable(t, a, "198.19.251.1/32", b, "198.19.251.2/32")
 	ip(t, a, "route", "add", "198.19.251.2/32", "dev", "eth1")
 	ip(t, b, "route", "add", "198.19.251.1/32", "dev", "eth1")
 	table := filepath.Join(t.TempDir(), "places.csv")
 	must(t, os.WriteFile(table, fmt.Appendf(nil, "%v,A\n%v,B\n198.19.251.0/24,B\n", a.Carrier().Network(), b.Carrier().Network()), 0o644))
-	tracker, err := c.StartTracker(t.Context(), a, "--places", table)
+	var err error
+	w.tracker, err = w.cluster.StartTracker(t.Context(), a, "--places", table)
 	must(t, err)
-	start := func(h *lab.Host) *cluster.Node {
-		n, err := c.StartNode(t.Context(), h, cluster.NodeConfig{Trackers: []string{tracker.URL}, Args: []string{
-			"--listen", "0.0.0.0:7000", "--gateway", "off", "--gateway-tls", "off",
-		}})
-		must(t, err)
-		return n
-	}
-	origin, node := start(a), start(b)
+	gateway := []string{"--gateway", "off", "--gateway-tls", "off"}
+	origin, node := w.listening(a, gateway), w.listening(b, gateway)
 	source := filepath.Join(t.TempDir(), "file.bin")
 	randomFile(t, source, fileSize, 22)
 	seeded, err := origin.Seed(t.Context(), source)
 	must(t, err)
 	before := received(t, b, "eth1")
-	w := &world{t: t, lab: l, cluster: c, tracker: tracker}
 	task := w.distribute(within(t, 2*time.Minute), seeded.Content, node.Name())
 	sameFile(t, source, node)
 	came, crossed := received(t, b, "eth1")-before, task.Nodes[0].Bytes.CrossCarrier
@@ -108,13 +82,35 @@ func TestDialledInOwnCarrier(t *testing.T) {
 		t.Errorf("%d bytes came by the line of its own carrier, %d count as cross-carrier", came, crossed)
 	}
 	var nodes []tapi.Node
-	must(t, tracker.Get(t.Context(), "/v1/nodes", &nodes))
+	must(t, w.tracker.Get(t.Context(), "/v1/nodes", &nodes))
 	for _, n := range nodes {
 		homes := len(n.Place.Homes)
 		if n.Name == origin.Name() && (n.Carrier != "A" || homes != 1) || n.Name == node.Name() && (n.Carrier != "B" || homes != 0) {
 			t.Errorf("%s is placed at %+v, %+v", n.Name, n.Locality, n.Place)
 		}
 	}
+}
+
+// twoMachines is a lab with two hosts, each in a carrier of its own, and a line
+// between those.
+func twoMachines(t *testing.T) (w *world, a, b *lab.Host) {
+	t.Helper()
+	w = emptyWorld(t)
+	a, b = outside(t, w.lab, "a"), outside(t, w.lab, "b")
+	line := linkem.Config{Rate: 100 * mbit, Delay: 5 * time.Millisecond}
+	_, err := w.lab.Connect(a.Carrier(), b.Carrier(), line, line)
+	must(t, err)
+	return w, a, b
+}
+
+// listening starts a node that listens on all of a host's addresses.
+func (w *world) listening(h *lab.Host, args []string) *cluster.Node {
+	w.t.Helper()
+	n, err := w.cluster.StartNode(w.t.Context(), h, cluster.NodeConfig{
+		Trackers: []string{w.tracker.URL}, Args: append([]string{"--listen", "0.0.0.0:7000"}, args...),
+	})
+	must(w.t, err)
+	return n
 }
 
 // outside is a host in a carrier of its own.

@@ -76,20 +76,32 @@ type world struct {
 	nodes   []*cluster.Node
 }
 
+// emptyWorld is a lab without hosts.
+func emptyWorld(t *testing.T) *world {
+	t.Helper()
+	l := lab.Start(t)
+	bin, err := binary()
+	must(t, err)
+	return &world{t: t, lab: l, cluster: cluster.New(t, bin)}
+}
+
+// trackedWorld is a lab with one carrier, and a tracker on a host without limits.
+func trackedWorld(t *testing.T) *world {
+	t.Helper()
+	w := emptyWorld(t)
+	var err error
+	w.carrier, err = w.lab.AddCarrier("isp")
+	must(t, err)
+	w.tracker, err = w.cluster.StartTracker(t.Context(), w.host("tracker", 0))
+	must(t, err)
+	return w
+}
+
 // newWorld starts a tracker on a host without limits, and an origin and n nodes
 // behind links of the given rate each way.
 func newWorld(t *testing.T, n int, rate shoal.Rate, args ...string) *world {
 	t.Helper()
-	l := lab.Start(t)
-	bin, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{t: t, lab: l, cluster: cluster.New(t, bin)}
-	w.carrier, err = l.AddCarrier("isp")
-	must(t, err)
-	w.tracker, err = w.cluster.StartTracker(t.Context(), w.host("tracker", 0))
-	must(t, err)
+	w := trackedWorld(t)
 	w.origin = w.node("origin", rate, args...)
 	w.nodes = make([]*cluster.Node, n)
 	for i := range w.nodes {

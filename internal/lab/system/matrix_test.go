@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/shoal-cdn/shoal"
-	"github.com/shoal-cdn/shoal/internal/lab"
 	"github.com/shoal-cdn/shoal/internal/lab/cluster"
 	"github.com/shoal-cdn/shoal/internal/lab/linkem"
 	tapi "github.com/shoal-cdn/shoal/tracker/api"
@@ -18,21 +17,10 @@ import (
 // tracker's matrix tells what the line is like (M4).
 func TestMatrix(t *testing.T) {
 	const rate = 20 * mbit
-	l := lab.Start(t)
-	bin, err := binary()
-	must(t, err)
-	w := &twoCarriers{world: &world{t: t, lab: l, cluster: cluster.New(t, bin)}}
-	w.carrier, err = l.AddCarrier("east")
-	must(t, err)
-	w.other, err = l.AddCarrier("west")
-	must(t, err)
 	there := linkem.Config{Rate: rate, Delay: 30 * time.Millisecond, Loss: 0.01, Seed: 3}
 	back := there
 	back.Seed = 4
-	_, err = l.Connect(w.carrier, w.other, there, back)
-	must(t, err)
-	w.tracker, err = w.cluster.StartTracker(t.Context(), w.host("tracker", 0))
-	must(t, err)
+	w := eastWest(t, there, back)
 	w.origin = w.in(w.carrier, "origin", 0, "--gateway", "off", "--gateway-tls", "off") // which the matrix doesn't count
 	w.nodes = []*cluster.Node{w.in(w.other, "edge0", 0), w.in(w.other, "edge1", 0)}
 	_, id := w.seedFile("file.bin", fileSize, 11)

@@ -39,25 +39,31 @@ type twoCarriers struct {
 
 func newTwoCarriers(t *testing.T, rate shoal.Rate, args ...string) *twoCarriers {
 	t.Helper()
-	l := lab.Start(t)
-	bin, err := binary()
-	must(t, err)
-	w := &twoCarriers{world: &world{t: t, lab: l, cluster: cluster.New(t, bin)}}
-	w.carrier, err = l.AddCarrier("east")
-	must(t, err)
-	w.other, err = l.AddCarrier("west")
-	must(t, err)
 	line := linkem.Config{Rate: rate, Delay: 10 * time.Millisecond, Loss: 0.001, Seed: 1}
-	_, err = l.Connect(w.carrier, w.other, line, line)
-	must(t, err)
-	w.tracker, err = w.cluster.StartTracker(t.Context(), w.host("tracker", 0))
-	must(t, err)
+	w := eastWest(t, line, line)
 	w.origin = w.in(w.carrier, "origin", rate, args...)
 	for i := range 2 {
 		w.east = append(w.east, w.in(w.carrier, fmt.Sprint("east", i), rate, args...))
 		w.west = append(w.west, w.in(w.other, fmt.Sprint("west", i), rate, args...))
 	}
 	w.nodes = slices.Concat(w.east, w.west)
+	return w
+}
+
+// eastWest is two carriers and what the line between them is like each way, with a
+// tracker in the first.
+func eastWest(t *testing.T, there, back linkem.Config) *twoCarriers {
+	t.Helper()
+	w := &twoCarriers{world: emptyWorld(t)}
+	var err error
+	w.carrier, err = w.lab.AddCarrier("east")
+	must(t, err)
+	w.other, err = w.lab.AddCarrier("west")
+	must(t, err)
+	_, err = w.lab.Connect(w.carrier, w.other, there, back)
+	must(t, err)
+	w.tracker, err = w.cluster.StartTracker(t.Context(), w.host("tracker", 0))
+	must(t, err)
 	return w
 }
 

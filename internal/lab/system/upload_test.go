@@ -38,14 +38,7 @@ type uploadWorld struct {
 
 func newUploadWorld(t *testing.T, up shoal.Rate, size shoal.Size, args ...string) *uploadWorld {
 	t.Helper()
-	l := lab.Start(t)
-	bin, err := binary()
-	must(t, err)
-	w := &uploadWorld{world: &world{t: t, lab: l, cluster: cluster.New(t, bin)}, cache: t.TempDir()}
-	w.carrier, err = l.AddCarrier("isp")
-	must(t, err)
-	w.tracker, err = w.cluster.StartTracker(t.Context(), w.host("tracker", 0))
-	must(t, err)
+	w := &uploadWorld{world: trackedWorld(t), cache: t.TempDir()}
 	w.ingest = w.node("ingest", 0, append([]string{"--ingest", "--ingest-free", "1MiB"}, args...)...)
 	w.client = w.host("client", up)
 	w.source = filepath.Join(t.TempDir(), "file.bin")
