@@ -9,6 +9,9 @@ import (
 	"github.com/shoal-cdn/shoal"
 )
 
+// lsdFirstDelay is when the first announce is sent, at the earliest.
+const lsdFirstDelay = 5 * time.Second
+
 // announceAll announces what is here to BitTorrent clients.
 func (s *Service) announceAll(ctx context.Context) {
 	schedule := make(lsdSchedule)

@@ -8,7 +8,8 @@
 // Three ways, since networks filter one or another. Nodes that hold pieces of it
 // answer to the address that the query came from. Everything is sent with a TTL
 // or hop limit of 1, so that nothing leaves the link, and what comes from another
-// network is dropped unread.
+// network is dropped unread. Interfaces that come, go, or are made anew are noticed
+// within 3 s.
 //
 // # Format
 //
@@ -42,8 +43,8 @@
 // learns of more by peer exchange. An answer waits at random for up to 100 ms; who
 // asked and has eight says so ("enough"), and the others keep theirs. Where 200
 // nodes of one link ask for the same content at once, all of their messages
-// together are at most [BudgetStart] packets in the first minute, and
-// [BudgetMinute] in each one after that, whether nobody, one or all of them hold
+// together are at most 1500 packets in the first minute ([BudgetStart]), and
+// 700 in each one after that ([BudgetMinute]), whether nobody, one or all of them hold
 // something. Token buckets bound what a node sends, and what it takes from each
 // address and in all, whatever the others do.
 //

@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// brokenPause is the wait after a socket failed to receive.
+const brokenPause = time.Second
+
 // do calls the engine, and then does what it decided.
 func (s *Service) do(call func(now time.Time)) {
 	s.mu.Lock()

@@ -8,12 +8,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
-	"github.com/shoal-cdn/shoal/swarm"
 )
 
 // DefaultPort is the UDP port unless another is chosen.
@@ -33,13 +31,6 @@ type Config struct {
 	Contents func() []shoal.ContentID
 	Log      *slog.Logger
 }
-
-const (
-	relistPeriod  = 3 * time.Second // in which an interface that came or went is noticed
-	foundQueue    = 256             // peers that a slow caller of Find may lag behind
-	brokenPause   = time.Second     // after a socket failed to receive
-	lsdFirstDelay = 5 * time.Second
-)
 
 // never is for calls that take a context and don't wait.
 var never = context.Background()
@@ -63,9 +54,6 @@ type Service struct {
 	links   []link
 	targets []target
 }
-
-// find is one call of Find.
-type find struct{ peers chan swarm.Peer }
 
 // New takes the port, which nodes of one machine share. The error is of kind
 // [shoal.ErrInvalid] where the key is not an Ed25519 one. Run or Close must follow.
@@ -131,50 +119,6 @@ func (s *Service) Run(ctx context.Context) {
 	s.tickAll(ctx)
 }
 
-// Find looks for peers of a content until ctx ends. found is called from this
-// goroutine, again where a peer is heard again, which may tell other addresses. The
-// error is ctx's cause, or [shoal.ErrUnavailable] where the service ended or looks
-// for too many contents.
-func (s *Service) Find(ctx context.Context, id shoal.ContentID, found func(swarm.Peer)) error {
-	f := &find{make(chan swarm.Peer, foundQueue)}
-	s.mu.Lock()
-	known, ok := s.engine.search(id, time.Now())
-	if ok {
-		if s.finds[id] == nil {
-			s.finds[id] = make(map[*find]bool)
-		}
-		s.finds[id][f] = true
-	}
-	s.mu.Unlock()
-	if !ok {
-		return fmt.Errorf("look for %s on the LAN: %w: enough contents are looked for", id.Short(), shoal.ErrUnavailable)
-	}
-	defer s.forget(id, f)
-	s.rouse()
-	for _, p := range known {
-		found(p)
-	}
-	for {
-		select {
-		case p := <-f.peers:
-			found(p)
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-s.done:
-			return fmt.Errorf("look for %s on the LAN: %w: the service ended", id.Short(), shoal.ErrUnavailable)
-		}
-	}
-}
-
-func (s *Service) forget(id shoal.ContentID, f *find) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if delete(s.finds[id], f); len(s.finds[id]) == 0 {
-		delete(s.finds, id)
-		s.engine.stop(id)
-	}
-}
-
 func (s *Service) rouse() {
 	select {
 	case s.wake <- struct{}{}:
@@ -203,43 +147,5 @@ func (s *Service) tickAll(ctx context.Context) {
 		}
 		s.mu.Unlock()
 		timer.Reset(wait)
-	}
-}
-
-// relistAll follows interfaces that come and go.
-func (s *Service) relistAll(ctx context.Context) {
-	tick := time.NewTicker(relistPeriod)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			s.relist()
-		}
-	}
-}
-
-// relist looks where the node can be reached now. It is called by one goroutine
-// at a time.
-func (s *Service) relist() {
-	all, err := links()
-	if err != nil {
-		s.cfg.Log.Warn("LAN: could not list the interfaces", "err", err)
-		return
-	}
-	own := resolve(s.cfg.Listen(), all)
-	use := usable(all, own)
-	s.sockets.join(use)
-	targets := plan(use, s.cfg.Port)
-	s.mu.Lock()
-	changed := !slices.Equal(targets, s.targets)
-	s.links, s.targets, s.engine.endpoints = use, targets, own
-	if changed {
-		s.engine.moved(time.Now())
-	}
-	s.mu.Unlock()
-	if changed {
-		s.rouse()
 	}
 }

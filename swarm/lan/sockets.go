@@ -18,17 +18,11 @@ import (
 type sockets struct {
 	talk4, hear4, lsd4 *net.UDPConn
 	talk6, hear6, lsd6 *net.UDPConn
-	joined             map[membership]bool
-}
-
-// membership is one socket's in a group on one interface.
-type membership struct {
-	conn  *net.UDPConn
-	index int
+	groups             *groups
 }
 
 func openSockets(port uint16) (s *sockets, err error) {
-	s = &sockets{joined: make(map[membership]bool)}
+	s = new(sockets)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -46,6 +40,7 @@ func openSockets(port uint16) (s *sockets, err error) {
 	}
 	s.lsd4, _ = listen("udp4", lsdPort, true)
 	s.open6(port)
+	s.groups = newGroups(s)
 	return s, nil
 }
 
@@ -94,37 +89,6 @@ func (s *sockets) close() error {
 	}
 	return errors.Join(errs...)
 }
-
-// join makes the sockets members of their groups on these links, and forgets the
-// links that are gone. What a link cannot do is tried again the next time.
-func (s *sockets) join(use []link) {
-	there := make(map[int]bool)
-	for _, l := range use {
-		there[l.index] = true
-		if l.loopback || !l.multicast {
-			continue
-		}
-		ifi := &net.Interface{Index: l.index, Name: l.name}
-		s.join1(s.hear4, ifi, func() error { return ipv4.NewPacketConn(s.hear4).JoinGroup(ifi, udp(group4)) })
-		s.join1(s.lsd4, ifi, func() error { return ipv4.NewPacketConn(s.lsd4).JoinGroup(ifi, udp(lsdGroup4)) })
-		s.join1(s.hear6, ifi, func() error { return ipv6.NewPacketConn(s.hear6).JoinGroup(ifi, udp(group6)) })
-		s.join1(s.lsd6, ifi, func() error { return ipv6.NewPacketConn(s.lsd6).JoinGroup(ifi, udp(lsdGroup6)) })
-	}
-	for m := range s.joined {
-		if !there[m.index] {
-			delete(s.joined, m)
-		}
-	}
-}
-
-func (s *sockets) join1(c *net.UDPConn, ifi *net.Interface, join func() error) {
-	m := membership{c, ifi.Index}
-	if c != nil && !s.joined[m] {
-		s.joined[m] = join() == nil
-	}
-}
-
-func udp(ip netip.Addr) *net.UDPAddr { return &net.UDPAddr{IP: ip.AsSlice()} }
 
 // sendAll sends out of one interface.
 func (s *sockets) sendAll(b []byte, t target) error {
