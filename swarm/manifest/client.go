@@ -20,7 +20,8 @@ const (
 	dialTime    = 5 * time.Second // to open a stream
 	requestSent = 5 * time.Second // for the request to leave
 	idleTime    = 5 * time.Second // between two parts of it
-	firstRetry  = time.Second     // after a peer did not have it, doubled
+	firstRetry  = time.Second     // after a peer did not give it, doubled
+	busyRetry   = 4 * time.Second // at most, while it is busy
 	lastRetry   = 15 * time.Second
 	quarantine  = 10 * time.Minute // after it sent something else
 )
@@ -82,7 +83,7 @@ func (c *Client) Fetch(ctx context.Context, id shoal.ContentID, peers <-chan swa
 			if r.err == nil {
 				return r.manifest, nil
 			}
-			q.done(r.peer, errors.Is(r.err, shoal.ErrCorrupt), time.Now())
+			q.done(r.peer, r.err, time.Now())
 		case <-wake:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)

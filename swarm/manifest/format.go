@@ -6,12 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 
 	"github.com/shoal-cdn/shoal"
 )
 
-// errNone is the answer of a peer that does not have the manifest now.
-var errNone = errors.New("the peer does not have it")
+var (
+	// errNone is the answer of a peer that does not have the manifest now.
+	errNone = errors.New("the peer does not have it")
+	// errBusy is why one that may have it hangs up without an answer.
+	errBusy = errors.New("the peer is busy")
+)
 
 // appendAnswer adds the answer with a manifest to b; nil: it is not here.
 func appendAnswer(b []byte, m *shoal.Manifest) ([]byte, error) {
@@ -27,12 +32,15 @@ func appendAnswer(b []byte, m *shoal.Manifest) ([]byte, error) {
 	return append(b, torrent...), nil
 }
 
-// readAnswer reads and verifies the manifest of id. The error is errNone, of kind
-// [shoal.ErrCorrupt] where the answer is not that manifest, or r's. Memory is taken
+// readAnswer reads and verifies the manifest of id. The error is errNone, errBusy, of
+// kind [shoal.ErrCorrupt] where the answer is not that manifest, or r's. Memory is taken
 // as data comes, not as the answer says.
 func readAnswer(r io.Reader, id shoal.ContentID) (*shoal.Manifest, error) {
 	var head [4]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
+	if n, err := io.ReadFull(r, head[:]); err != nil {
+		if late, ok := errors.AsType[net.Error](err); n == 0 && !(ok && late.Timeout()) {
+			return nil, fmt.Errorf("%w: %w", errBusy, err)
+		}
 		return nil, err
 	}
 	n := int64(binary.BigEndian.Uint32(head[:]))

@@ -146,7 +146,7 @@ func TestHostilePeers(t *testing.T) {
 		"too long":             {sends(binary.BigEndian.AppendUint32(nil, shoal.MaxTorrentSize+1)), 0, true},
 		"does not have it":     {sends(make([]byte, 4)), 0, false},
 		"cut off":              {sends(answerWith(m.Torrent())[:2000]), 0, false},
-		"hangs up":             {func(net.Conn) {}, 0, false},
+		"busy":                 {func(net.Conn) {}, 0, false},
 		"cannot be reached":    {nil, 0, false},
 		"silent":               {forever, idleTime, false},
 		"silent in the middle": {func(c net.Conn) { sends(answerWith(m.Torrent())[:2000])(c); forever(c) }, idleTime, false},
@@ -234,66 +234,39 @@ func TestFetchGoesOn(t *testing.T) {
 	})
 }
 
-// asks is a client's side of a stream to a server, which ends when the server is done.
-func asks(s *Server, peer shoal.NodeID) (c net.Conn, done chan struct{}) {
-	here, there := net.Pipe()
-	done = make(chan struct{})
-	go func() {
-		defer close(done)
-		s.serve(pipe{there, peer})
-	}()
-	return here, done
-}
-
-func TestServerIsBounded(t *testing.T) {
-	m := testManifest(t, 3<<20, 1)
-	synctest.Test(t, func(t *testing.T) {
-		s := &Server{known: func(shoal.ContentID) *shoal.Manifest { return m }, log: discard, busy: make(map[shoal.NodeID]bool)}
-		id := m.ID()
-		begun := time.Now()
-		var all []chan struct{}
-		// Peers that ask and take nothing hold all places, one each.
-		for i := range maxServed + 4 {
-			c, done := asks(s, shoal.NodeID([]byte{byte('a' + i)}))
-			all = append(all, done)
-			_, _ = c.Write(id[:])
-		}
-		synctest.Wait()
-		if len(s.busy) != maxServed {
-			t.Errorf("%d are served", len(s.busy))
-		}
-		c, done := asks(s, "z")
-		_, _ = c.Write(id[:])
-		if _, err := readAnswer(c, id); !errors.Is(err, errNone) {
-			t.Errorf("one more: %v", err)
-		}
-		c.Close()
-		<-done
-		_, silent := asks(s, "y")
-		for _, done := range append(all, silent) {
-			<-done
-		}
-		if took := time.Since(begun); took > max(chunkTime, requestTime) || len(s.busy) > 0 {
-			t.Errorf("they were let go after %v, %d are served", took, len(s.busy))
-		}
-		c, done = asks(s, "z")
-		_, _ = c.Write(id[:])
-		if got, err := readAnswer(c, id); err != nil || got.ID() != id {
-			t.Errorf("later: %v", err)
-		}
-		c.Close()
-		<-done
-	})
-}
-
-// TestOnePlaceAPeer: a peer that asks twice at a time is answered once.
-func TestOnePlaceAPeer(t *testing.T) {
-	s := &Server{busy: make(map[shoal.NodeID]bool)}
-	if !s.enter("a") || s.enter("a") || !s.enter("b") {
-		t.Error("places")
-	}
-	if s.leave("a"); !s.enter("a") {
-		t.Error("a place is not given back")
+// A peer that is busy for long is asked again every few seconds, and is not taken for
+// one that does not have it.
+func TestFetchFromBusyPeer(t *testing.T) {
+	m := testManifest(t, 100_000, 1)
+	for name, tt := range map[string]struct {
+		refuse func(net.Conn)
+		most   time.Duration // from when it has time to when it is asked
+	}{
+		"busy":             {func(net.Conn) {}, busyRetry},
+		"does not have it": {sends(make([]byte, 4)), lastRetry},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const until = 31 * time.Second
+				begun := time.Now()
+				ps := players{"a": func(c net.Conn) {
+					if time.Since(begun) < until {
+						tt.refuse(c)
+						return
+					}
+					sends(answerWith(m.Torrent()))(c)
+				}}
+				dials := make(map[shoal.NodeID]int)
+				peers := make(chan swarm.Peer, 1)
+				peers <- swarm.Peer{ID: "a"}
+				if _, err := ps.client(dials).Fetch(t.Context(), m.ID(), peers); err != nil {
+					t.Fatal(err)
+				}
+				if late := time.Since(begun) - until; late > tt.most || dials["a"] > 2+int(until/tt.most)+4 {
+					t.Errorf("asked %v late, %d times in all", late, dials["a"])
+				}
+			})
+		})
 	}
 }
 

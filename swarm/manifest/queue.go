@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"errors"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -55,12 +56,17 @@ func (q *queue) take(now time.Time) (swarm.Peer, bool) {
 	return best.Peer, true
 }
 
-// done notes that a peer did not give the manifest; bad: and never will.
-func (q *queue) done(id shoal.NodeID, bad bool, now time.Time) {
+// done notes why a peer did not give the manifest. One that sent something else is not
+// asked again. One that is busy soon is; others come first meanwhile.
+func (q *queue) done(id shoal.NodeID, why error, now time.Time) {
 	k := q.known[id]
 	q.asking--
-	k.asking, k.bad = false, bad
-	k.next = now.Add(min(firstRetry<<k.tries, lastRetry))
+	k.asking, k.bad = false, errors.Is(why, shoal.ErrCorrupt)
+	most := lastRetry
+	if errors.Is(why, errBusy) {
+		most = busyRetry
+	}
+	k.next = now.Add(min(firstRetry<<k.tries, most))
 	k.tries = min(k.tries+1, 10)
 }
 

@@ -1,10 +1,10 @@
 package manifest
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -13,28 +13,33 @@ import (
 
 // Bounds on what peers may have of a server.
 const (
-	maxServed    = 8 // at a time
-	requestTime  = 5 * time.Second
-	writeChunk   = 64 << 10         // bytes
-	chunkTime    = 10 * time.Second // for each to be taken
-	transferTime = 2 * time.Minute  // for all of them
+	maxServed      = 8               // at a time
+	maxWaiting     = 64              // for a place
+	maxPeerWaiting = 4               // of one peer
+	placeTime      = 3 * time.Second // for which one waits; a client waits longer for an answer
+	requestTime    = 5 * time.Second
+	writeChunk     = 64 << 10         // bytes
+	chunkTime      = 10 * time.Second // for each to be taken
+	transferTime   = 2 * time.Minute  // for all of them
 )
 
 // Server gives manifests to peers. It is safe for concurrent use.
 type Server struct {
 	known func(shoal.ContentID) *shoal.Manifest
+	line  *line
 	log   *slog.Logger
-
-	mu   sync.Mutex
-	busy map[shoal.NodeID]bool
 }
 
 // Serve answers peers on host until the host is closed. known returns a content's
 // manifest, nil where it is not here.
 func Serve(host *transport.Host, known func(shoal.ContentID) *shoal.Manifest, log *slog.Logger) *Server {
-	s := &Server{known: known, log: log, busy: make(map[shoal.NodeID]bool)}
+	s := newServer(known, log)
 	host.Handle(Protocol, s.handle)
 	return s
+}
+
+func newServer(known func(shoal.ContentID) *shoal.Manifest, log *slog.Logger) *Server {
+	return &Server{known: known, line: newLine(), log: log}
 }
 
 // stream is what is needed of a [transport.Stream].
@@ -61,10 +66,14 @@ func (s *Server) answer(st stream) error {
 	if _, err := io.ReadFull(st, id[:]); err != nil {
 		return err
 	}
-	var m *shoal.Manifest
-	if s.enter(st.Peer()) {
-		defer s.leave(st.Peer())
-		m = s.known(id)
+	m := s.known(id)
+	if m != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), placeTime)
+		defer cancel()
+		if !s.line.enter(ctx, st.Peer()) {
+			return errBusy // hanging up says so
+		}
+		defer s.line.leave(st.Peer())
 	}
 	b, err := appendAnswer(nil, m)
 	if err != nil {
@@ -96,21 +105,4 @@ func write(st stream, b []byte) error {
 		b = b[n:]
 	}
 	return nil
-}
-
-// enter takes a place for a peer, if there is one.
-func (s *Server) enter(peer shoal.NodeID) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.busy[peer] || len(s.busy) >= maxServed {
-		return false
-	}
-	s.busy[peer] = true
-	return true
-}
-
-func (s *Server) leave(peer shoal.NodeID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.busy, peer)
 }
