@@ -13,6 +13,8 @@
 //   - libp2p's limits on connections per IPv4 address (8, and one new every 5 s)
 //     suit a public network. Many nodes may stand behind one address here, so the
 //     limits are raised; total memory stays bounded.
+//   - A connection with a [Stream] on it is kept however many there are. Of idle ones
+//     some 160 stay.
 //   - yamux queues up to 64 messages a connection on its own. A [Backlog] tells
 //     how much of what was written has not reached the kernel, and the sockets'
 //     unsent data is bounded (TCP_NOTSENT_LOWAT), so that a writer can wait and a

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -39,6 +41,7 @@ type Config struct {
 type Host struct {
 	host   host.Host
 	ranker *ranker
+	keeper *keeper
 	extra  []ma.Multiaddr // Config.Announce
 	log    *slog.Logger
 }
@@ -46,6 +49,19 @@ type Host struct {
 // New starts a host. The error is of kind [shoal.ErrInvalid] where Key, Listen or
 // Announce is unusable.
 func New(cfg Config) (*Host, error) {
+	manager, err := connManager(idleConns, trimConns)
+	if err != nil {
+		return nil, err
+	}
+	h, err := open(cfg, manager)
+	if err != nil {
+		return nil, errors.Join(err, manager.Close())
+	}
+	return h, nil
+}
+
+// open starts a host, which closes manager with itself.
+func open(cfg Config, manager connmgr.ConnManager) (*Host, error) {
 	key, err := crypto.UnmarshalPrivateKey(cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("identity key: %w: %v", shoal.ErrInvalid, err)
@@ -74,6 +90,7 @@ func New(cfg Config) (*Host, error) {
 		libp2p.Security(p2ptls.ID, newTLS),
 		libp2p.Muxer(yamux.ID, newMuxer()),
 		libp2p.ResourceManager(rm),
+		libp2p.ConnectionManager(manager),
 		libp2p.SwarmOpts(p2pswarm.WithDialRanker(ranker.rank)),
 		libp2p.AddrsFactory(func(own []ma.Multiaddr) []ma.Multiaddr { return advertised(own, extra) }),
 		libp2p.DisableRelay(),
@@ -86,7 +103,7 @@ func New(cfg Config) (*Host, error) {
 		rm.Close()
 		return nil, fmt.Errorf("listen on %q: %w", cfg.Listen, err)
 	}
-	return &Host{host: h, ranker: ranker, extra: extra, log: cfg.Log}, nil
+	return &Host{host: h, ranker: ranker, keeper: newKeeper(manager), extra: extra, log: cfg.Log}, nil
 }
 
 // listenAddrs turns host:port into the multiaddrs of both transports. They
@@ -151,7 +168,7 @@ func (h *Host) Addrs() []string {
 // Handle registers what is done with incoming streams of a protocol. f is
 // called in a goroutine of its own and owns the stream.
 func (h *Host) Handle(proto string, f func(*Stream)) {
-	h.host.SetStreamHandler(protocol.ID(proto), func(s network.Stream) { f(newStream(s, false)) })
+	h.host.SetStreamHandler(protocol.ID(proto), func(s network.Stream) { f(h.newStream(s, false)) })
 }
 
 // Open opens a stream to a peer, dialling it if need be on the given addresses,
@@ -179,7 +196,7 @@ func (h *Host) Open(ctx context.Context, id shoal.NodeID, addrs []string, proto 
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", id.Short(), err)
 	}
-	return newStream(s, true), nil
+	return h.newStream(s, true), nil
 }
 
 // PeerAddrs lists the multiaddrs, without /p2p, that a connected peer says it

@@ -16,8 +16,10 @@ const (
 	// headStart is how long a dial has before the next address is tried beside it:
 	// RFC 8305's connection attempt delay. One that fails is followed at once.
 	headStart = 250 * time.Millisecond
-	// quicDelay is how long dials over TCP have before QUIC is tried.
-	quicDelay = 500 * time.Millisecond
+	// quicDelay is how long dials over TCP have before QUIC is tried: longer than
+	// it takes to connect to many at a time on a full thin line, or on a busy machine,
+	// where a second attempt beside the first, at several times the CPU time, makes all of them slower.
+	quicDelay = 2 * time.Second
 	// maxSteps bounds the delays of one transport: what is left is tried together.
 	maxSteps = 4
 )

@@ -10,15 +10,17 @@ import (
 )
 
 // Stream is a two-way byte stream to a peer whose identity is proven. Read
-// and Write may be called concurrently with each other, and Close with both.
+// and Write may be called concurrently with each other, and Close with both. Until it is
+// closed, so that it must be, its connection is kept however many there are.
 type Stream struct {
 	s       network.Stream
 	dialled bool
 	backlog *Backlog // nil on QUIC, whose writes wait by themselves
+	release func()   // lets go of the connection
 }
 
-func newStream(s network.Stream, dialled bool) *Stream {
-	st := &Stream{s: s, dialled: dialled}
+func (h *Host) newStream(s network.Stream, dialled bool) *Stream {
+	st := &Stream{s: s, dialled: dialled, release: h.keeper.keep(s.Conn().RemotePeer())}
 	s.Conn().As(&st.backlog)
 	return st
 }
@@ -48,4 +50,7 @@ func (s *Stream) SetReadDeadline(t time.Time) error  { return s.s.SetReadDeadlin
 func (s *Stream) SetWriteDeadline(t time.Time) error { return s.s.SetWriteDeadline(t) }
 
 // Close ends both directions at once and drops what is under way.
-func (s *Stream) Close() { _ = s.s.Reset() }
+func (s *Stream) Close() {
+	_ = s.s.Reset()
+	s.release()
+}
