@@ -110,6 +110,12 @@ func TestFindThroughOneKnownPeer(t *testing.T) {
 	if got := found[0].Addrs; !slices.Contains(got, holder.peer.Addrs[0]) {
 		t.Errorf("found at %v, want %v", got, holder.peer.Addrs)
 	}
+	if s := seeker.Status(); s.Peers == 0 || s.Lookups < 2 || s.Found < 3 {
+		t.Errorf("%+v", s)
+	}
+	if s := holder.Status(); s.Offers < 2 {
+		t.Errorf("%+v", s)
+	}
 	if got := holder.finds(t, contentOf(2)); len(got) != 0 {
 		t.Errorf("the holder finds itself: %v", got)
 	}
@@ -157,7 +163,7 @@ func TestLeave(t *testing.T) {
 		}
 		leaveA()
 		leaveB()
-		if speaks(a) || speaks(b) || a.Status() != (Status{}) {
+		if speaks(a) || speaks(b) || a.Status().On || a.Status().Peers > 0 {
 			t.Error("it answers after it left")
 		}
 		if err := a.look(t.Context(), contentOf(1), nil); !errors.Is(err, shoal.ErrUnavailable) {

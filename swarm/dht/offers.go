@@ -93,8 +93,19 @@ func (o *offers) done(now time.Time, id shoal.ContentID, reached bool) {
 	p.times++
 }
 
-// offer keeps telling others what the node has, until ctx ends.
-func (n *network) offer(ctx context.Context, held func() []shoal.ContentID) {
+// met says that there is somebody to take offers, where there was nobody before: those
+// that reached nobody are due.
+func (o *offers) met(now time.Time) {
+	for _, p := range o.plans {
+		if p.times == 0 {
+			p.next = now
+		}
+	}
+}
+
+// offer keeps telling others what the node has, until ctx ends. told is called after each
+// attempt, from any goroutine.
+func (n *network) offer(ctx context.Context, held func() []shoal.ContentID, told func(taken bool)) {
 	var (
 		wg       sync.WaitGroup
 		mu       sync.Mutex // guards what follows
@@ -104,17 +115,24 @@ func (n *network) offer(ctx context.Context, held func() []shoal.ContentID) {
 	defer wg.Wait()
 	tick := time.NewTicker(offerTick)
 	defer tick.Stop()
-	for {
+	for empty := true; ; {
 		contents := held()
 		mu.Lock()
+		was := empty
+		if empty = n.size() == 0; was && !empty {
+			plan.met(time.Now())
+		}
 		due := plan.due(time.Now(), contents, min(offersTick, maxOffersNow-underway))
 		underway += len(due)
 		mu.Unlock()
 		for _, id := range due {
 			wg.Go(func() {
 				err := n.provide(ctx, id)
-				if err != nil && ctx.Err() == nil {
-					n.log.Debug("a content was not offered", "content", id, "err", err)
+				if ctx.Err() == nil {
+					told(err == nil)
+					if err != nil {
+						n.log.Debug("a content was not offered", "content", id, "err", err)
+					}
 				}
 				mu.Lock()
 				defer mu.Unlock()

@@ -48,6 +48,24 @@ func TestOffersRenew(t *testing.T) {
 	}
 }
 
+// What nobody could take is offered as soon as there is somebody; the rest waits for its
+// time.
+func TestOffersMet(t *testing.T) {
+	o := newOffers()
+	held := contents(2)
+	o.due(begin, held, 2)
+	o.done(begin, held[0], false)
+	o.done(begin, held[1], true)
+	o.met(begin.Add(time.Second))
+	if got := o.due(begin.Add(time.Second), held, 9); !slices.Equal(got, held[:1]) {
+		t.Errorf("%d offers", len(got))
+	}
+	o.met(begin.Add(2 * time.Second))
+	if got := o.due(begin.Add(2*time.Second), held, 9); len(got) != 0 {
+		t.Error("an offer under way is made again")
+	}
+}
+
 func TestOffersOldestFirst(t *testing.T) {
 	o := newOffers()
 	held := contents(5)

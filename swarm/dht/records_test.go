@@ -163,3 +163,28 @@ func TestRecordsBounds(t *testing.T) {
 		t.Errorf("%d records are counted as %d", total, r.len())
 	}
 }
+
+// Whatever others store, a record is one of a content's key, and can be found.
+func FuzzAddProvider(f *testing.F) {
+	key, err := keyOf(contentOf(1))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(key.Hash()))
+	f.Add([]byte("/pk/x"))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, key []byte) {
+		r := testRecords()
+		err := r.AddProvider(t.Context(), key, peer.AddrInfo{ID: "a", Addrs: []ma.Multiaddr{somewhere}})
+		if err != nil && !errors.Is(err, shoal.ErrInvalid) {
+			t.Errorf("kind of %v", err)
+		}
+		got, err := r.GetProviders(t.Context(), key)
+		if err != nil || len(got) != r.len() {
+			t.Errorf("%d of %d records are found: %v", len(got), r.len(), err)
+		}
+		if r.len() > 0 && len(key) != 34 {
+			t.Errorf("a key of %d bytes was taken", len(key))
+		}
+	})
+}

@@ -38,6 +38,7 @@ type Config struct {
 type Service struct {
 	cfg     Config
 	lookups chan struct{} // a place for each lookup under way
+	did     counters
 
 	mu      sync.Mutex
 	network *network // nil while it is off
@@ -56,22 +57,6 @@ func New(cfg Config) *Service {
 
 // Name is what logs call this source of peers.
 func (s *Service) Name() string { return "dht" }
-
-// Status is what a service does at the moment.
-type Status struct {
-	On      bool
-	Peers   int // in the routing table
-	Records int // kept for others and for itself
-}
-
-// Status may be called at any time.
-func (s *Service) Status() Status {
-	n := s.current()
-	if n == nil {
-		return Status{}
-	}
-	return Status{On: true, Peers: n.size(), Records: n.records.len()}
-}
 
 // Find calls found, one call at a time, for each node that says it has a part in
 // a content. It looks again and again, while the DHT is on, until ctx ends; the error
@@ -105,7 +90,11 @@ func (s *Service) look(ctx context.Context, id shoal.ContentID, found func(swarm
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	return n.find(ctx, id, found)
+	s.did.lookups.Add(1)
+	return n.find(ctx, id, func(p swarm.Peer) {
+		s.did.found.Add(1)
+		found(p)
+	})
 }
 
 func (s *Service) current() *network {
@@ -154,7 +143,7 @@ func (s *Service) join(ctx context.Context) (leave func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var working sync.WaitGroup
 	working.Go(func() { n.bootstrap(ctx, s.cfg.Known) })
-	working.Go(func() { n.offer(ctx, s.cfg.Held) })
+	working.Go(func() { n.offer(ctx, s.cfg.Held, s.did.offered) })
 	s.show(n)
 	return func() {
 		s.show(nil)
