@@ -92,6 +92,7 @@ func TestClaimsRaceWithPeers(t *testing.T) {
 	man, data := content(t, 6<<20+777)
 	origin := newMember(t, "origin", Config{Up: 8 << 20})
 	origin.join(t, man, seeded(man, data), true)
+	origin.peer.Seed = true
 	peers := []Peer{origin.peer}
 	var stores []*recorder
 	var swarms []*Swarm

@@ -53,6 +53,33 @@ func TestHintAndMet(t *testing.T) {
 	})
 }
 
+// A swarm that is busy keeps nobody waiting who has but a hint.
+func TestHintDoesNotBlock(t *testing.T) {
+	t.Parallel()
+	man, _ := content(t, 100<<10)
+	m := newMember(t, "m", Config{})
+	s := m.join(t, man, newMemory(man), false)
+	busy := make(chan struct{})
+	defer close(busy)
+	s.post(inLoop(func(*Swarm) { <-busy }))
+	for len(s.events) > 0 { // the loop has not yet taken the first
+		time.Sleep(time.Millisecond)
+	}
+	for range cap(s.events) {
+		s.post(inLoop(func(*Swarm) {}))
+	}
+	taken := make(chan bool)
+	go func() { taken <- m.Hint(man.ID(), Peer{ID: "x", Addrs: []string{"/ip4/198.18.0.1/tcp/1"}}) }()
+	select {
+	case ok := <-taken:
+		if !ok {
+			t.Error("there is no such swarm")
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("it waits")
+	}
+}
+
 // A peer that could not be reached may be somewhere else by now.
 func TestRosterHintOfLostPeer(t *testing.T) {
 	r := newRoster("a")

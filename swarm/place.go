@@ -3,6 +3,7 @@ package swarm
 import (
 	"maps"
 	"net/netip"
+	"slices"
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/swarm/exchange"
@@ -25,22 +26,29 @@ func (p *place) at(local netip.Addr) shoal.Locality {
 // SetPlace says where the node is, in place of [Config.Locality]: it may become
 // known only while it runs. Homes are those of its addresses that are elsewhere,
 // as a machine has that is linked to several carriers. Connections that cross
-// carriers by this and did not before, or the other way round, are made anew.
+// carriers by this and did not before, or the other way round, are made anew. Of
+// several calls at a time the last one counts.
 func (h *Hub) SetPlace(l shoal.Locality, homes map[netip.Addr]shoal.Locality) {
-	if old := h.place.Load(); old.Locality == l && maps.Equal(old.homes, homes) {
+	swarms, changed := h.settle(&place{l, maps.Clone(homes)})
+	if !changed {
 		return
 	}
-	h.place.Store(&place{l, maps.Clone(homes)})
 	h.cfg.Log.Info("this node is placed", "carrier", l.Carrier, "region", l.Region, "site", l.Site, "addresses_elsewhere", len(homes))
-	h.mu.Lock()
-	swarms := make([]*Swarm, 0, len(h.swarms))
-	for _, s := range h.swarms {
-		swarms = append(swarms, s)
-	}
-	h.mu.Unlock()
 	for _, s := range swarms {
 		s.post(placed{})
 	}
+}
+
+// settle takes in a place, and returns the swarms that began before it was known; one
+// that begins later finds it. It is false where nothing is new.
+func (h *Hub) settle(p *place) (swarms []*Swarm, changed bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if old := h.place.Load(); old.Locality == p.Locality && maps.Equal(old.homes, p.homes) {
+		return nil, false
+	}
+	h.place.Store(p)
+	return slices.Collect(maps.Values(h.swarms)), true
 }
 
 // Locality is where the node is, as far as it is known by now.

@@ -1,7 +1,11 @@
 package swarm
 
 import (
+	"context"
+	"log/slog"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,5 +52,43 @@ func TestPlaceIsLearned(t *testing.T) {
 				t.Errorf("at %v", m.Locality())
 			}
 		})
+	}
+}
+
+// placings counts what a hub logs of being placed.
+type placings struct {
+	slog.Handler
+	n atomic.Int64
+}
+
+func (p *placings) Enabled(context.Context, slog.Level) bool { return true }
+
+func (p *placings) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "this node is placed" {
+		p.n.Add(1)
+	}
+	return nil
+}
+
+// Several that say the same at a time place the node once, and connections are made
+// anew once.
+func TestSetPlaceAtOnce(t *testing.T) {
+	t.Parallel()
+	const rounds, callers = 2000, 4
+	log := &placings{Handler: slog.DiscardHandler}
+	h := NewHub(newTestHost(t), Config{Name: "h", Log: slog.New(log)})
+	t.Cleanup(h.Close)
+	for i := range rounds {
+		at := shoal.Locality{Carrier: string(rune('a' + i%2))}
+		var all sync.WaitGroup
+		begin := make(chan struct{})
+		for range callers {
+			all.Go(func() { <-begin; h.SetPlace(at, nil) })
+		}
+		close(begin)
+		all.Wait()
+	}
+	if got := log.n.Load(); got != rounds {
+		t.Errorf("placed %d times in %d rounds", got, rounds)
 	}
 }

@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"slices"
 	"time"
 
@@ -24,11 +25,16 @@ const (
 )
 
 const (
-	firstRetry    = time.Second // after a failed dial, doubled each time
-	maxRetry      = time.Minute
-	quarantine    = 10 * time.Minute // after corrupt data or a broken protocol
-	stallPause    = time.Minute      // after a stall
-	politeness    = 150 * time.Millisecond
+	firstRetry = time.Second // after a failed dial, doubled each time
+	maxRetry   = time.Minute
+	quarantine = 10 * time.Minute // after corrupt data or a broken protocol
+	stallPause = time.Minute      // after a stall
+	// politeness is longer than it takes to connect on a far path, five round trips,
+	// while both machines have many to connect to.
+	politeness = 600 * time.Millisecond
+	// roundTime is how long a round of dials lasts. In each, a node dials half as many
+	// needy peers as it may have: meanwhile others connect to it.
+	roundTime     = 3 * time.Second
 	dialTimeout   = 10 * time.Second
 	maxPeerAddrs  = 16
 	rosterRefresh = 100 * time.Millisecond // how often the loop plans dials
@@ -41,9 +47,11 @@ type roster struct {
 	self    shoal.NodeID
 	known   map[shoal.NodeID]*contact
 	dials   int
-	carrier string // that some peer is in
-	mixed   bool   // others are in another
-	starved bool   // nobody who is connected has had anything to give for a while
+	carrier string    // that some peer is in
+	mixed   bool      // others are in another
+	round   time.Time // when the last round began
+	opened  int       // connections to needy peers that were begun in it
+	starved bool      // nobody who is connected has had anything to give for a while
 }
 
 type contact struct {
@@ -91,10 +99,18 @@ func (r *roster) add(p Peer, now time.Time) {
 	k := &contact{Peer: p, next: now}
 	// Both sides learn of each other at about the same time. One waits, so
 	// that there is seldom a second connection to be closed again.
-	if r.self > p.ID && !p.Seed {
+	if !p.Seed && !r.begins(p.ID) {
 		k.next = now.Add(politeness)
 	}
 	r.known[p.ID] = k
+}
+
+// begins says which of two nodes is the first to dial the other. Each has about
+// half of its peers to begin with, whatever its ID: what a node receives grows with
+// its connections, so none must have only those that it opened itself.
+func (r *roster) begins(id shoal.NodeID) bool {
+	pair := sha256.Sum256([]byte(min(r.self, id) + max(r.self, id)))
+	return pair[0]&1 == 0 == (r.self < id)
 }
 
 // place learns that some peer is in a carrier; "": nobody knows which.
@@ -135,6 +151,8 @@ func (r *roster) plan(now time.Time, connected func(shoal.NodeID) bool, connecti
 			needy++
 		}
 	}
+	limited := !r.mixed && !r.starved
+	room := r.room(now, needy)
 	var out []Peer
 	for id, k := range r.known {
 		if full() {
@@ -144,16 +162,25 @@ func (r *roster) plan(now time.Time, connected func(shoal.NodeID) bool, connecti
 			continue
 		}
 		if !k.Seed {
-			if needy >= neighbours && !r.mixed && !r.starved {
+			if limited && room <= 0 {
 				continue
 			}
-			needy++
+			room--
+			r.opened++
 		}
 		k.dialling = true
 		r.dials++
 		out = append(out, k.Peer)
 	}
 	return out
+}
+
+// room is how many more needy peers may be dialled now, where there are so many.
+func (r *roster) room(now time.Time, needy int) int {
+	if now.Sub(r.round) >= roundTime {
+		r.round, r.opened = now, 0
+	}
+	return min(neighbours-needy, neighbours/2-r.opened)
 }
 
 // take has one peer dialled now, whatever the plan: nobody else can connect the

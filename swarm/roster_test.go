@@ -29,7 +29,7 @@ func dialled(r *roster, now time.Time, connections int) []string {
 func TestRosterBacksOff(t *testing.T) {
 	r := newRoster("a")
 	r.add(contactOf("b"), start)
-	now := start
+	now := start.Add(politeness)
 	// Dials that end in nothing, or in a connection that is closed at once.
 	for _, pause := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60, 60} {
 		if got := dialled(r, now, 0); !slices.Equal(got, []string{"b"}) {
@@ -56,11 +56,18 @@ func TestRosterBacksOff(t *testing.T) {
 }
 
 func TestRosterPoliteness(t *testing.T) {
+	first, second := "a", "c"
+	for newRoster(shoal.NodeID(second)).begins("b") {
+		second += "c"
+	}
+	for !newRoster(shoal.NodeID(first)).begins("b") {
+		first += "a"
+	}
 	for _, tt := range []struct {
 		self string
 		seed bool // b will not dial
 		wait time.Duration
-	}{{"a", false, 0}, {"c", false, politeness}, {"c", true, 0}} {
+	}{{first, false, 0}, {second, false, politeness}, {second, true, 0}} {
 		r := newRoster(shoal.NodeID(tt.self))
 		b := contactOf("b")
 		b.Seed = tt.seed
@@ -71,6 +78,47 @@ func TestRosterPoliteness(t *testing.T) {
 		if len(dialled(r, start.Add(tt.wait), 0)) != 1 {
 			t.Errorf("%s does not dial b", tt.self)
 		}
+	}
+}
+
+// Of two nodes exactly one begins, and each node does with about half of the others.
+func TestRosterBegins(t *testing.T) {
+	const n = 60
+	for i := range n {
+		a, begins := newRoster(shoal.NodeID(fmt.Sprint("node", i))), 0
+		for j := range n {
+			b := newRoster(shoal.NodeID(fmt.Sprint("node", j)))
+			if i == j {
+				continue
+			}
+			if a.begins(b.self) == b.begins(a.self) {
+				t.Fatalf("%s and %s: both begin, or neither", a.self, b.self)
+			}
+			if a.begins(b.self) {
+				begins++
+			}
+		}
+		if begins < n/4 || begins > n*3/4 {
+			t.Errorf("%s begins with %d of %d", a.self, begins, n-1)
+		}
+	}
+}
+
+// Half of the neighbours are dialled at once, and the others when those have had
+// their time and still too few have come.
+func TestRosterRounds(t *testing.T) {
+	r, now := newRoster("a"), start.Add(time.Minute)
+	for i := range 40 {
+		r.add(contactOf(fmt.Sprint("n", i)), start)
+	}
+	if got := len(dialled(r, now, 0)); got != neighbours/2 {
+		t.Fatalf("dials %d", got)
+	}
+	if got := dialled(r, now.Add(roundTime-1), 0); got != nil {
+		t.Errorf("dials %v too soon after the first", got)
+	}
+	if got := len(dialled(r, now.Add(roundTime), 0)); got != neighbours/2 {
+		t.Errorf("dials %d in the second round", got)
 	}
 }
 

@@ -139,6 +139,7 @@ func (s *Swarm) run() {
 		select {
 		case ev := <-s.events:
 			ev.handle(s)
+			s.handleMore()
 			if pace == exchange.TickInterval {
 				continue // a tick is near, which may slow down
 			}
@@ -163,10 +164,28 @@ func (s *Swarm) run() {
 // post hands an event to the loop; false when the swarm has ended.
 func (s *Swarm) post(ev event) bool {
 	select {
+	case s.events <- ev: // by far the most, and cheaper than to look at two channels
+		return true
+	default:
+	}
+	select {
 	case s.events <- ev:
 		return true
 	case <-s.ctx.Done():
 		return false
+	}
+}
+
+// handleMore handles events that wait already, a few before the loop looks at the
+// time again.
+func (s *Swarm) handleMore() {
+	for range 64 {
+		select {
+		case ev := <-s.events:
+			ev.handle(s)
+		default:
+			return
+		}
 	}
 }
 

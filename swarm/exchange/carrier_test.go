@@ -214,3 +214,54 @@ func TestOriginShowsNearFirst(t *testing.T) {
 		}
 	}
 }
+
+// A peer that turns out to lack a piece is a member again, and takes its part.
+func TestRejectMakesAMember(t *testing.T) {
+	const pieces = 100
+	s := newMember(t, "a", pieces)
+	s.joinFull("near", "")
+	s.joinFull("far", "x")
+	s.s.divide()
+	if n := s.s.carrier.share.Count(); n != pieces {
+		t.Fatalf("%d of %d pieces are ours beside a peer that has them all", n, pieces)
+	}
+	asked := of[SendRequest](s.on(Tick{}))
+	for _, p := range s.s.peers {
+		if len(p.source.requests) > 0 {
+			asked = append(asked, SendRequest{Peer: p.id, Piece: p.source.requests[0].piece})
+		}
+	}
+	for _, r := range asked {
+		if r.Peer == "near" {
+			s.on(RejectReceived{"near", r.Piece})
+			break
+		}
+	}
+	s.s.divide()
+	if n := s.s.carrier.share.Count(); n < pieces/4 || n > 3*pieces/4 {
+		t.Errorf("%d of %d pieces are ours beside another member", n, pieces)
+	}
+}
+
+// A source in another carrier that has nothing more for us leaves its place to another
+// one at once.
+func TestNextSourceAcross(t *testing.T) {
+	const pieces = 40
+	s := newMember(t, "a", pieces)
+	for i := range crossFlows - 1 { // one source at a time is our part
+		s.on(PeerJoined{Peer: shoal.NodeID(nodeName(i))})
+	}
+	s.on(PeerJoined{Peer: "far0", Carrier: "x"})
+	s.on(PeerJoined{Peer: "far1", Carrier: "x"})
+	s.s.divide()
+	var ours []int
+	for number := range s.s.carrier.share.All() {
+		ours = append(ours, number)
+	}
+	if len(ours) < 2 {
+		t.Fatalf("%d pieces are ours to ask for", len(ours))
+	}
+	s.want(HaveReceived{"far0", ours[0]}, SendRequest{"far0", ours[0], piece})
+	s.want(HaveReceived{"far1", ours[1]})
+	s.want(BlockReceived{"far0", ours[0], 0, piece}, Verify{"far0", ours[0]}, SendRequest{"far1", ours[1], piece})
+}

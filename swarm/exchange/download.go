@@ -175,6 +175,9 @@ func (e BlockReceived) apply(s *State, now time.Time) {
 		s.do(Verify{Peer: p.id, Piece: e.Piece})
 	}
 	s.request(p, now)
+	if len(src.requests) == 0 && p.foreign != nil {
+		s.requestIn(p.foreign, now)
+	}
 }
 
 func (e RejectReceived) apply(s *State, now time.Time) {
@@ -192,6 +195,7 @@ func (e RejectReceived) apply(s *State, now time.Time) {
 	p.deny(e.Piece)
 	// It can't serve what it said it had.
 	if p.has.Remove(e.Piece) {
+		s.carrier.stale = true // who has all pieces is no member
 		s.lost(p, e.Piece)
 	}
 	s.requestAll(now)

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"slices"
+	"time"
 
 	"github.com/shoal-cdn/shoal"
 )
@@ -138,4 +139,14 @@ func (s *State) crowded(p *peer) bool {
 		}
 	}
 	return busy >= (crossFlows+members-1)/members
+}
+
+// requestIn gives the sources in a carrier the chance to be asked for more, as one of
+// them has nothing to do any more.
+func (s *State) requestIn(f *foreign, now time.Time) {
+	for _, p := range s.peers {
+		if p.foreign == f {
+			s.request(p, now)
+		}
+	}
 }
