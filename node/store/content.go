@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,6 +33,8 @@ type content struct {
 	journal      *journal // of a partial content
 	emptyMissing bool     // of a published content, an empty file is gone
 	ended        error    // why nothing works any more
+
+	read atomic.Bool // since the last flush
 
 	// mu guards the fields below; it is never held over I/O.
 	mu      sync.Mutex
@@ -107,6 +110,7 @@ func (c *content) readAt(p []byte, piece int, off int64) error {
 	if _, err := f.ReadAt(p, start+off); err != nil {
 		return c.readFailed(piece, file, err)
 	}
+	c.wasRead()
 	if c.rec.inPlace() {
 		return c.checkUnchanged(f, file)
 	}

@@ -146,7 +146,7 @@ func (c *content) flush() error {
 	c.written = written{}
 	c.mu.Unlock()
 
-	if err := c.syncData(batch); err != nil {
+	if err := c.syncData(batch, c.keepCached()); err != nil {
 		c.disown(batch.pieces)
 		return fmt.Errorf("data: %w", err)
 	}
@@ -156,7 +156,9 @@ func (c *content) flush() error {
 	return nil
 }
 
-func (c *content) syncData(batch written) error {
+// syncData makes a batch's data and folders durable, and takes the data out of the page
+// cache unless it is to be kept there.
+func (c *content) syncData(batch written, keep bool) error {
 	if len(batch.files) > manyFiles {
 		if err := syncAll(c.at.dir); !errors.Is(err, errors.ErrUnsupported) {
 			return err
@@ -167,7 +169,9 @@ func (c *content) syncData(batch written) error {
 		if err != nil {
 			return err
 		}
-		err = f.Sync()
+		if err = f.Sync(); err == nil && !keep {
+			dropCached(f.File)
+		}
 		c.d.files.release(f)
 		if err != nil {
 			return err

@@ -10,5 +10,8 @@ import (
 // syncAll is only there on Linux; the caller syncs file by file then.
 func syncAll(*os.Root) error { return errors.ErrUnsupported }
 
+// dropCached only tunes.
+func dropCached(*os.File) {}
+
 // lock is only there on Linux.
 func lock(*os.File) error { return nil }
