@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"golang.org/x/time/rate"
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/tracker/api"
@@ -17,12 +18,22 @@ import (
 const (
 	longestHold   = 20 * time.Second       // how long the tracker is asked to hold an announce open
 	progressEvery = time.Second            // progress is told at most this often
-	settle        = 80 * time.Millisecond  // news that comes in a burst travels together
+	settle        = 10 * time.Millisecond  // news that comes in a burst travels together
 	firstRetry    = 250 * time.Millisecond // doubled up to lastRetry, with jitter
 	lastRetry     = 3500 * time.Millisecond
 	answerTime    = 15 * time.Second // for a tracker to answer, on top of the hold
 	leaveTime     = 3 * time.Second
+	parting       = 5 * time.Second  // for an announce that is out of date to be answered
 	askAgain      = 10 * time.Second // how often a lonely node asks for the peers it was told of before
+)
+
+// spacing is the least time between announces in the long run; atOnce of them may
+// follow each other without. A node that is given a task tells of it three times: that it
+// has it, that it fetches, how much there is. Each wait in between would be one
+// before the first byte.
+const (
+	spacing = 80 * time.Millisecond
+	atOnce  = 8
 )
 
 // errNews is why a held announce was given up: there is something to tell.
@@ -64,6 +75,7 @@ type Announcer struct {
 	wake    chan struct{} // capacity 1: there may be news
 
 	session string
+	calls   sync.WaitGroup
 	ledger  *ledger       // Run's
 	seq     uint64        // Run's: announces sent
 	cursor  uint64        // Run's
@@ -149,20 +161,18 @@ func (a *Announcer) Run(ctx context.Context) {
 		InitialInterval: firstRetry, MaxInterval: lastRetry, Multiplier: 2, RandomizationFactor: 0.5,
 	}
 	retry.Reset()
-	for ctx.Err() == nil {
-		pause := settle
+	pace := rate.NewLimiter(rate.Every(spacing), atOnce)
+	for pace.Wait(ctx) == nil {
 		switch err := a.round(ctx); {
 		case err == nil:
 			retry.Reset()
-		case errors.Is(err, errNews):
-			pause = 0 // it has settled before the announce was given up
-		case ctx.Err() != nil:
+		case errors.Is(err, errNews), ctx.Err() != nil:
 		default:
-			pause = retry.NextBackOff()
 			a.failed(err)
+			sleep(ctx, retry.NextBackOff())
 		}
-		sleep(ctx, pause)
 	}
+	a.calls.Wait()
 	a.leave(context.WithoutCancel(ctx))
 }
 
@@ -228,25 +238,41 @@ func (a *Announcer) waitFor(u urgency) time.Duration {
 }
 
 // exchange sends msg and gives it up, with errNews, once there is something
-// to tell that is not in it.
+// to tell that is not in it. The announce that tells it has the tracker answer this one
+// too: it is left to that for a moment, since a call that is broken off takes its
+// connection with it.
 func (a *Announcer) exchange(ctx context.Context, msg api.Announce, u urgency) (api.Reply, error) {
 	wait := a.waitFor(u)
-	ctx, cancel := context.WithCancelCause(ctx)
+	call, end := context.WithTimeout(ctx, wait+answerTime)
+	result := make(chan answer, 1)
+	a.calls.Go(func() {
+		defer end()
+		reply, err := a.tracker.Announce(call, msg)
+		result <- answer{reply, err}
+	})
+	watched, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	bounded, stop := context.WithTimeout(ctx, wait+answerTime)
-	defer stop()
-
 	var watching sync.WaitGroup
+	defer watching.Wait()
 	if wait > 0 {
-		watching.Go(func() { a.watch(ctx, cancel, u) })
+		watching.Go(func() { a.watch(watched, cancel, u) })
 	}
-	reply, err := a.tracker.Announce(bounded, msg)
-	if err != nil && errors.Is(context.Cause(ctx), errNews) {
-		err = errNews
+	select {
+	case r := <-result:
+		cancel(nil)
+		return r.Reply, r.error
+	case <-watched.Done():
+		if ctx.Err() == nil {
+			time.AfterFunc(parting, end)
+		}
+		return api.Reply{}, context.Cause(watched)
 	}
-	cancel(nil)
-	watching.Wait()
-	return reply, err
+}
+
+// answer is what an announce came to.
+type answer struct {
+	api.Reply
+	error
 }
 
 // watch ends a held announce when there is news, or, where the announce said

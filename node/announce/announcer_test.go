@@ -142,11 +142,11 @@ func TestIdleNodeHoldsOneAnnounce(t *testing.T) {
 func TestNewsEndsTheHold(t *testing.T) {
 	run(t, func(t *testing.T, n *fakeNode, tr *fakeTracker, a *Announcer) {
 		defer start(t, a)()
-		time.Sleep(5 * time.Second)
+		time.Sleep(4900 * time.Millisecond)
 		for i := range 3 { // a burst travels together
 			n.set(Snapshot{Node: self, Holdings: []api.Holding{holding(1, api.Origin, 8), holding(2, api.Origin, 8), holding(3, api.Origin, 8)}[:i+1]})
 			a.Wake()
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(4 * time.Millisecond)
 		}
 		time.Sleep(time.Second)
 		got := tr.log()
@@ -236,6 +236,22 @@ func TestOrdersArriveThroughTheHold(t *testing.T) {
 	})
 }
 
+// Nothing pauses between an order and its first byte: an order that comes right after an
+// answer, and then the peers of what it is about.
+func TestOrderAndPeersComeAtOnce(t *testing.T) {
+	run(t, func(t *testing.T, n *fakeNode, tr *fakeTracker, a *Announcer) {
+		defer start(t, a)()
+		time.Sleep(time.Millisecond) // the first announce has been answered just now
+		tr.orders <- api.Reply{Cursor: 1, SubTasks: []api.SubTaskOrder{{Task: "t", Content: id(1)}}}
+		n.set(Snapshot{Node: self, Holdings: []api.Holding{holding(1, api.Fetcher, 0)}})
+		a.Wake()
+		time.Sleep(25 * time.Millisecond)
+		if got := tr.log(); !slices.ContainsFunc(got, func(g arrival) bool { return len(g.msg.Holdings) == 1 }) {
+			t.Errorf("announces in the first 25 ms: %+v", got)
+		}
+	})
+}
+
 func TestResyncTellsAll(t *testing.T) {
 	run(t, func(t *testing.T, n *fakeNode, tr *fakeTracker, a *Announcer) {
 		n.set(Snapshot{Node: self, Holdings: []api.Holding{holding(1, api.Holder, 8)}})
@@ -275,16 +291,20 @@ func TestLonelyNodeAsksForItsPeersAgain(t *testing.T) {
 
 // A tracker that answers at once whatever it is asked must not be hammered.
 func TestNoSpin(t *testing.T) {
-	for name, reply := range map[string]api.Reply{
-		"never holds":    {Cursor: 1},
-		"always resyncs": {Resync: true},
+	for name, c := range map[string]struct {
+		reply api.Reply
+		most  int // announces in 20 s
+	}{
+		"never holds":    {api.Reply{Cursor: 1}, 25},
+		"always resyncs": {api.Reply{Resync: true}, 25},
+		"always peers":   {api.Reply{Cursor: 1, Peers: map[shoal.ContentID][]api.Peer{id(1): {{}}}}, 260},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T, _ *fakeNode, tr *fakeTracker, a *Announcer) {
-				tr.respond = func(int) (*api.Reply, error) { return &reply, nil }
+				tr.respond = func(int) (*api.Reply, error) { return &c.reply, nil }
 				defer start(t, a)()
 				time.Sleep(20 * time.Second)
-				if n := len(tr.log()); n > 25 {
+				if n := len(tr.log()); n > c.most {
 					t.Errorf("%d announces in 20 s", n)
 				}
 			})
