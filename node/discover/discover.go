@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -43,15 +44,21 @@ type Config struct {
 const (
 	lookPeriod = 500 * time.Millisecond // how soon it is noticed what is wanted
 	askAgain   = 10 * time.Second       // after a source failed
-	maxJobs    = 256                    // contents that sources are asked for at a time
 	fetchQueue = 64                     // peers that wait to be asked for a manifest
 )
 
 // Discoverer is safe for concurrent use.
-type Discoverer struct{ cfg Config }
+type Discoverer struct {
+	cfg Config
+
+	places  chan struct{} // one for each manifest that is looked for
+	waiting atomic.Int64  // that have no place
+}
 
 // New makes a Discoverer that does nothing by itself before Run.
-func New(cfg Config) *Discoverer { return &Discoverer{cfg} }
+func New(cfg Config) *Discoverer {
+	return &Discoverer{cfg: cfg, places: make(chan struct{}, maxPlaces)}
+}
 
 // Run finds peers for what is wanted until ctx ends.
 func (d *Discoverer) Run(ctx context.Context) {
@@ -73,33 +80,26 @@ func (d *Discoverer) Run(ctx context.Context) {
 	}
 }
 
-// job is the search for one content's peers.
-type job struct {
-	since   time.Time
-	cancels []context.CancelFunc // of each source; nil while it is not asked
-}
-
-func (j *job) stop(source int) {
-	if j.cancels[source] != nil {
-		j.cancels[source]()
-		j.cancels[source] = nil
-	}
-}
-
 // look begins and ends searches. lost says that the tracker has just fallen silent:
 // who was asked before is asked anew, without waiting for its next turn.
 func (d *Discoverer) look(ctx context.Context, jobs map[shoal.ContentID]*job, alone, lost bool, running *sync.WaitGroup) {
 	now := time.Now()
 	wanted := make(map[shoal.ContentID]bool)
+	var current []*job
 	for _, id := range d.cfg.Wanted() {
+		if wanted[id] {
+			continue
+		}
 		wanted[id] = true
-		if jobs[id] == nil && len(jobs) < maxJobs {
+		if jobs[id] == nil {
 			jobs[id] = &job{since: now, cancels: make([]context.CancelFunc, len(d.cfg.Sources))}
 		}
+		current = append(current, jobs[id])
 	}
+	rotate(current, now)
 	for id, j := range jobs {
 		for i, use := range d.cfg.Sources {
-			ask := wanted[id] && (alone || use.After >= 0 && now.Sub(j.since) >= use.After)
+			ask := wanted[id] && j.placed && (alone || use.After >= 0 && now.Sub(j.since) >= use.After)
 			if !ask || lost {
 				j.stop(i)
 			}

@@ -154,25 +154,25 @@ func TestBrokenSource(t *testing.T) {
 }
 
 // What is wanted may be very much.
-func TestJobsAreBounded(t *testing.T) {
+func TestSearchesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &fakeSource{name: "LAN", begun: time.Now()}
 		x := &fixture{alone: true}
-		for i := range 2 * maxJobs {
+		for i := range 2 * maxPlaces {
 			x.wanted = append(x.wanted, shoal.ContentID{byte(i), byte(i >> 8)})
 		}
 		d := New(x.config(Use{source, 0}))
 		ctx, cancel := context.WithCancel(t.Context())
 		go d.Run(ctx)
-		time.Sleep(time.Minute)
+		time.Sleep(turnTime / 2)
 		synctest.Wait()
-		if _, n := source.log(); n != maxJobs {
+		if _, n := source.log(); n != maxPlaces {
 			t.Errorf("%d contents are looked for", n)
 		}
-		x.set(func() { x.wanted = x.wanted[maxJobs:] })
-		time.Sleep(time.Minute)
+		x.set(func() { x.wanted = x.wanted[maxPlaces:] })
+		time.Sleep(turnTime / 2)
 		synctest.Wait()
-		if asked, n := source.log(); n != maxJobs || len(asked) != 2*maxJobs {
+		if asked, n := source.log(); n != maxPlaces || len(asked) != 2*maxPlaces {
 			t.Errorf("%d contents are looked for, %d in all", n, len(asked))
 		}
 		cancel()

@@ -5,4 +5,6 @@
 // While a tracker answers, a source is asked only for what is still wanted after a
 // while, or not at all, as its [Use] says; when no tracker answers any more, all of
 // them are asked at once. A source that fails is asked again; none of it stops a fetch.
+// Of very many contents 256 are looked for at a time, each for a minute at least, in turn:
+// those that nobody has keep no other from being found.
 package discover

@@ -2,25 +2,50 @@ package discover
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"time"
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/swarm"
 )
 
+// errTurn is why a search for a manifest rests: others wait for its place.
+var errTurn = errors.New("its turn is over")
+
 // Manifest gets a content's manifest from peers, whom all sources are asked for
 // whether a tracker answers or not: it does not know the content, or there is none.
 // The peers that were found are added to the content's. It goes on until ctx ends; the
-// error is ctx's cause.
+// error is ctx's cause. Of very many contents, some at a time are looked for, in turn.
 func (d *Discoverer) Manifest(ctx context.Context, id shoal.ContentID) (*shoal.Manifest, error) {
+	for {
+		d.waiting.Add(1)
+		select {
+		case d.places <- struct{}{}: // the channel serves who has waited longest
+			d.waiting.Add(-1)
+		case <-ctx.Done():
+			d.waiting.Add(-1)
+			return nil, context.Cause(ctx)
+		}
+		m, err := d.manifest(ctx, id)
+		<-d.places
+		if !errors.Is(err, errTurn) {
+			return m, err
+		}
+	}
+}
+
+// manifest is one turn of Manifest; [errTurn] where it is over.
+func (d *Discoverer) manifest(ctx context.Context, id shoal.ContentID) (*shoal.Manifest, error) {
 	f := finding{peers: make(chan swarm.Peer, fetchQueue), known: make(map[shoal.NodeID]swarm.Peer)}
-	searching, cancel := context.WithCancel(ctx)
+	searching, cancel := context.WithCancelCause(ctx)
 	var running sync.WaitGroup
+	running.Go(func() { d.giveWay(searching, cancel) })
 	for _, use := range d.cfg.Sources {
 		running.Go(func() { d.search(searching, use, id, f.found) })
 	}
-	m, err := d.cfg.Fetch(ctx, id, f.peers)
-	cancel()
+	m, err := d.cfg.Fetch(searching, id, f.peers)
+	cancel(nil)
 	running.Wait()
 	if err != nil {
 		return nil, err
@@ -29,6 +54,21 @@ func (d *Discoverer) Manifest(ctx context.Context, id shoal.ContentID) (*shoal.M
 		d.cfg.AddPeers(id, peers)
 	}
 	return m, nil
+}
+
+// giveWay ends a turn of [turnTime] once it is over and somebody waits for the place.
+func (d *Discoverer) giveWay(ctx context.Context, end context.CancelCauseFunc) {
+	for pause := turnTime; ; pause = lookPeriod {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		if d.waiting.Load() > 0 {
+			end(errTurn)
+			return
+		}
+	}
 }
 
 // finding gathers the peers that sources find.
