@@ -26,6 +26,7 @@ type Reply struct {
 	Interval float64                    `json:"interval"`            // seconds until the next announce at the latest
 	Resync   bool                       `json:"resync,omitempty"`    // the tracker does not know this session: announce in full
 	Peers    map[shoal.ContentID][]Peer `json:"peers,omitempty"`     // for the contents the node fetches that have new ones, and those it is ordered to fetch, nearest first; not always all there are
+	Known    []Peer                     `json:"known,omitempty"`     // some other nodes, without a role, to remember for while no tracker answers; at the start of a session
 	SubTasks []SubTaskOrder             `json:"sub_tasks,omitempty"` // all that are open
 	Dial     []DialOrder                `json:"dial,omitempty"`      // connections to open since the cursor, at most [MaxDials]
 	Locality shoal.Locality             `json:"locality,omitzero"`   // where the tracker takes the node to be

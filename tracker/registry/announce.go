@@ -103,6 +103,7 @@ func (r *Registry) admit(now time.Time, n *node, a *api.Announce) (*node, error)
 	if !n.alive {
 		n.alive = true
 		r.alive++
+		r.settle(n, true)
 	}
 	return n, nil
 }
@@ -112,7 +113,9 @@ func (r *Registry) move(n *node, info api.NodeInfo) {
 	for id, h := range n.holdings {
 		r.swarms[id].remove(n, h.role)
 	}
+	r.settle(n, false)
 	n.set(info)
+	r.settle(n, n.alive)
 	for id, h := range n.holdings {
 		r.swarms[id].add(n, h.role)
 	}
@@ -236,6 +239,9 @@ func (r *Registry) Collect(t Ticket) (reply api.Reply, ok bool) {
 			}
 			reply.Peers[id] = r.peers(n, id)
 		}
+	}
+	if t.Started {
+		reply.Known = r.known(n)
 	}
 	reply.Dial = n.dialsSince(t.cursor)
 	reply.Locality, reply.Homes = n.info.Locality, n.info.Place.Homes

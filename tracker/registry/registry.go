@@ -37,7 +37,9 @@ type Registry struct {
 	names  map[string]*node // who owns a name, alive or dead
 	swarms map[shoal.ContentID]*swarm
 	alive  int
-	turns  uint64 // numbers announces over all sessions, so that a ticket names one for good
+	// residents are the live nodes that are no guests.
+	residents *members
+	turns     uint64 // numbers announces over all sessions, so that a ticket names one for good
 }
 
 // New returns an empty registry; rng decides among equally near peers.
@@ -47,6 +49,8 @@ func New(rng *rand.Rand) *Registry {
 		nodes:  make(map[shoal.NodeID]*node),
 		names:  make(map[string]*node),
 		swarms: make(map[shoal.ContentID]*swarm),
+
+		residents: newMembers(),
 	}
 }
 
@@ -95,6 +99,7 @@ func (r *Registry) kill(n *node) {
 	for id := range n.holdings {
 		r.drop(n, id)
 	}
+	r.settle(n, false)
 	n.session, n.alive, n.dials = "", false, nil
 	clear(n.news)
 	r.alive--
