@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -35,6 +36,14 @@ func (c *Client) Torrent(ctx context.Context, id shoal.ContentID) ([]byte, error
 	return c.do(ctx, request{
 		op: "fetch torrent " + id.Short(), method: http.MethodGet, path: contentPath(id) + "/torrent", patient: bodyTimeout,
 	})
+}
+
+// Peers returns peers for a content that a live node has not begun to fetch. None is
+// no error.
+func (c *Client) Peers(ctx context.Context, id shoal.ContentID, node shoal.NodeID) ([]Peer, error) {
+	return call[[]Peer](ctx, c, request{
+		op: "find peers for " + id.Short(), method: http.MethodGet, path: contentPath(id) + "/peers?node=" + url.QueryEscape(string(node)),
+	}, nil)
 }
 
 // Content returns one registered content.

@@ -10,6 +10,7 @@
 //	GET    /v1/contents                []Content, newest first
 //	GET    /v1/contents/{id}           Content
 //	GET    /v1/contents/{id}/torrent   the .torrent file
+//	GET    /v1/contents/{id}/peers     []Peer that ?node=ID can fetch it from, before it announces that it does
 //	POST   /v1/tasks                   NewTask → Task, 201
 //	GET    /v1/tasks?limit=N           []Task without Nodes, newest first
 //	GET    /v1/tasks/{task}            Task; with ?wait=SECONDS&seen=VERSION a long poll, see below
@@ -55,6 +56,7 @@
 //     second and connections, for so many seconds. The node reads these pieces
 //     and no others from it. No other node of its carrier is sent to an origin
 //     for them meanwhile, so it announces them as they come.
+//     Pieces that readers wait for can be named (Want): they are leased first.
 //   - a Refusal and RetryAfter: the node goes on with its peers and doesn't ask
 //     again for so many seconds. Reading without a lease is not an answer to it.
 //

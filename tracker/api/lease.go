@@ -9,6 +9,7 @@ const (
 	NoPeers      LeaseReason = "no_peers"      // nobody it can fetch from, after a short wait
 	SlowPeers    LeaseReason = "slow"          // its swarm is slower than the floor
 	Stalled      LeaseReason = "stalled"       // it has peers, and nothing comes
+	Lacking      LeaseReason = "lacking"       // its peers send, but some of what it needs nobody it knows has
 	CrossCarrier LeaseReason = "cross_carrier" // what it needs is only across carriers
 	Unreachable  LeaseReason = "unreachable"   // it cannot dial anybody: a holder is told to dial it
 )
@@ -30,6 +31,7 @@ type LeaseRequest struct {
 	Task     string          `json:"task,omitempty"` // whose limits hold; "": the defaults
 	Reason   LeaseReason     `json:"reason"`
 	Need     int64           `json:"need,omitempty"`     // bytes it lacks; 0: not said
+	Want     []Run           `json:"want,omitempty"`     // pieces that somebody waits for, of those it has no lease for; the most urgent run first, at most [MaxWanted]
 	Excluded []Benched       `json:"excluded,omitempty"` // upstreams it won't use for now
 
 	// An earlier lease of the node's. While it isn't Done it is renewed: the

@@ -25,16 +25,20 @@ func TestValidateLeaseRequest(t *testing.T) {
 		t.Errorf("valid: %v, reason of %d bytes", err, len(r.Excluded[0].Reason))
 	}
 	for name, spoil := range map[string]func(*LeaseRequest){
-		"no node":                 func(r *LeaseRequest) { r.Node = "" },
-		"no session":              func(r *LeaseRequest) { r.Session = "" },
-		"malformed task":          func(r *LeaseRequest) { r.Task = "a/b" },
-		"no reason":               func(r *LeaseRequest) { r.Reason = "" },
-		"negative need":           func(r *LeaseRequest) { r.Need = -1 },
-		"negative use":            func(r *LeaseRequest) { r.Used = -1 },
-		"many excluded":           func(r *LeaseRequest) { r.Excluded = make([]Benched, MaxBenched+1) },
-		"long name of upstream":   func(r *LeaseRequest) { r.Excluded[0].Upstream = long },
-		"upstream with an escape": func(r *LeaseRequest) { r.Excluded[0].Upstream = "\x1b[2J" },
-		"malformed lease":         func(r *LeaseRequest) { r.Lease = "../x" },
+		"no node":                  func(r *LeaseRequest) { r.Node = "" },
+		"no session":               func(r *LeaseRequest) { r.Session = "" },
+		"malformed task":           func(r *LeaseRequest) { r.Task = "a/b" },
+		"no reason":                func(r *LeaseRequest) { r.Reason = "" },
+		"negative need":            func(r *LeaseRequest) { r.Need = -1 },
+		"negative use":             func(r *LeaseRequest) { r.Used = -1 },
+		"many excluded":            func(r *LeaseRequest) { r.Excluded = make([]Benched, MaxBenched+1) },
+		"long name of upstream":    func(r *LeaseRequest) { r.Excluded[0].Upstream = long },
+		"upstream with an escape":  func(r *LeaseRequest) { r.Excluded[0].Upstream = "\x1b[2J" },
+		"many wishes":              func(r *LeaseRequest) { r.Want = make([]Run, MaxWanted+1) },
+		"wish for nothing":         func(r *LeaseRequest) { r.Want = []Run{{First: 1}} },
+		"wish before the first":    func(r *LeaseRequest) { r.Want = []Run{{First: -1, Count: 2}} },
+		"wish beyond all contents": func(r *LeaseRequest) { r.Want = []Run{{First: math.MaxInt, Count: 1}} },
+		"malformed lease":          func(r *LeaseRequest) { r.Lease = "../x" },
 	} {
 		r := valid()
 		spoil(&r)

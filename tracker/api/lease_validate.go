@@ -38,12 +38,20 @@ func (r *LeaseRequest) Validate() error {
 		}
 	}
 	switch r.Reason {
-	case NoPeers, SlowPeers, Stalled, CrossCarrier, Unreachable:
+	case NoPeers, SlowPeers, Stalled, Lacking, CrossCarrier, Unreachable:
 	default:
 		return invalid("reason %s for a lease", quote(string(r.Reason)))
 	}
 	if r.Need < 0 || r.Used < 0 {
 		return invalid("%d bytes needed, %d used", r.Need, r.Used)
+	}
+	if len(r.Want) > MaxWanted {
+		return invalid("%d runs of pieces wanted: want at most %d", len(r.Want), MaxWanted)
+	}
+	for _, w := range r.Want {
+		if w.First < 0 || w.Count <= 0 || w.First > shoal.MaxPieces-w.Count {
+			return invalid("%d pieces wanted from %d on: no content has such", w.Count, w.First)
+		}
 	}
 	if len(r.Excluded) > MaxBenched {
 		return invalid("%d upstreams excluded: want at most %d", len(r.Excluded), MaxBenched)

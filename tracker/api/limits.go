@@ -20,6 +20,7 @@ const (
 	MaxCarriers = 64     // carriers with limits of their own, a task
 	MaxBenched  = 64     // upstreams excluded from a lease
 	MaxRuns     = 16     // runs of pieces, a lease
+	MaxWanted   = 16     // runs of pieces that readers wait for, a request for a lease
 	MaxDials    = 16     // orders to dial, a reply
 	MaxPaths    = 64     // paths to other carriers, an announce
 	MaxPage     = 1000   // tasks in a list

@@ -29,6 +29,8 @@ const (
 	askerIdle = time.Minute
 	// leastSpan is the time that a node's rate is taken over, at least.
 	leastSpan = 500 * time.Millisecond
+	// gathering is how long nodes that fetch together may take to find each other.
+	gathering = 3 * time.Second
 	// patience is how long a node is refused before it counts as cut off.
 	patience = 15 * time.Second
 	// tardy is how late a refused node may return and still count as waiting.
@@ -112,6 +114,10 @@ func (a *asker) refuse(now, again time.Time) {
 // cutOff reports whether a node that asks for a reason has gone without for so
 // long that no other node seems to reach it.
 func (a *asker) cutOff(now time.Time, why api.LeaseReason) bool {
-	return (why == api.NoPeers || why == api.Stalled || why == api.Unreachable) &&
-		!a.refused.IsZero() && now.Sub(a.refused) >= patience
+	return (why == api.NoPeers || why == api.Stalled || why == api.Unreachable) && a.refusedFor(now, patience)
+}
+
+// refusedFor reports whether the node has got nothing for d.
+func (a *asker) refusedFor(now time.Time, d time.Duration) bool {
+	return !a.refused.IsZero() && now.Sub(a.refused) >= d
 }

@@ -25,6 +25,8 @@ type ask struct {
 	task   string // whose account is charged
 	bounds bounds
 
+	wanted  *shoal.PieceSet   // what somebody waits for; nil: nothing, or this is not asked now
+	first   int               // of those, what is waited for the most
 	own     *shoal.PieceSet   // what the node has, once asked for
 	servers []registry.Server // gateways with capacity to spare, the best first
 	full    bool              // some had none
@@ -34,7 +36,36 @@ type ask struct {
 // where there is none for now, and why says what came nearest to one.
 func (p *Planner) choose(a *ask) (l *lease, why api.Refusal) {
 	p.findServers(a)
+	if a.want(); a.wanted != nil {
+		if l, _ := p.walk(a); l != nil {
+			return l, ""
+		}
+		a.wanted = nil
+	}
+	if l, why = p.walk(a); l != nil {
+		return l, ""
+	}
+	switch {
+	case why != "":
+	case a.full:
+		why = api.Busy
+	case a.ledger.fresh.Count() > 0:
+		why = api.NoUpstream
+	case a.ledger.taken.Count() > 0:
+		why = api.AllLeased
+	default:
+		why = api.InCarrier
+	}
+	return nil, why
+}
+
+// walk goes through the steps up to the first that comes to a lease. While pieces are
+// wanted it is about these only. Why is what the first origin to refuse says.
+func (p *Planner) walk(a *ask) (l *lease, why api.Refusal) {
 	for s := range p.steps(a) {
+		if a.wanted != nil {
+			s.wish = s.wish.within(a.wanted, a.first)
+		}
 		if s.gateways != nil {
 			if l := p.fromGateways(a, s.wish, s.gateways); l != nil {
 				return l, ""
@@ -48,17 +79,6 @@ func (p *Planner) choose(a *ask) (l *lease, why api.Refusal) {
 			return l, ""
 		}
 		why = cmp.Or(why, r)
-	}
-	switch {
-	case why != "":
-	case a.full:
-		why = api.Busy
-	case a.ledger.fresh.Count() > 0:
-		why = api.NoUpstream
-	case a.ledger.taken.Count() > 0:
-		why = api.AllLeased
-	default:
-		why = api.InCarrier
 	}
 	return nil, why
 }
@@ -89,7 +109,7 @@ func (p *Planner) steps(a *ask) iter.Seq[step] {
 			!yield(step{wish{&l.next, n, a.sharers(), true, l.fresh.Has}, across, true}) {
 			return
 		}
-		if a.r.Reason != api.CrossCarrier {
+		if a.unhelped() {
 			w := p.lacking(a)
 			if !yield(step{wish: w, gateways: within}) {
 				return

@@ -97,7 +97,7 @@ func TestGatewayCapacity(t *testing.T) {
 	for i := range servedAtOnce {
 		n := fmt.Sprint("n", i)
 		b.node(n, []string{"a", "b"}[i%2], api.Fetcher, nil, thin)
-		last = b.lease(n)
+		last = b.lease(n, reason(api.Stalled))
 		u := last.Upstream
 		if u.Node != "g" || u.Kind != api.NodeGateway || len(u.URLs) != 1 {
 			t.Errorf("upstream %+v", u)
@@ -123,7 +123,7 @@ func TestNothingTwice(t *testing.T) {
 	b.node("n", "a", api.Fetcher, nil, thin)
 	b.ask("n", reason(api.CrossCarrier), without(seed))
 	b.books[c1].ledgers["a"].take([]api.Run{{First: 0, Count: 40}, {First: 56, Count: numPieces - 56}}) // on their way to others
-	x, y := b.lease("n"), b.lease("n")
+	x, y := b.lease("n", reason(api.Stalled)), b.lease("n", reason(api.Stalled))
 	if n := setOf(x.Pieces, y.Pieces).Count(); n != 16 {
 		t.Errorf("%v and %v overlap", x.Pieces, y.Pieces)
 	}

@@ -11,11 +11,20 @@
 //  1. those nobody in the carrier has and nobody has leased, from the gateway
 //     of a node in another carrier, else from an origin;
 //  2. those the node lacks, from the gateway of a node in its own carrier,
-//     unless it says that only other carriers have what it needs;
+//     unless it says that only other carriers have what it needs, or that its peers
+//     send, and some pieces are with none of them: those will spread;
 //  3. those the node lacks and that no lease has brought into the carrier yet,
-//     from an origin: it makes up for a slow swarm, at most one copy of it;
+//     from an origin: it makes up for a slow swarm, at most one copy of it. The
+//     same exceptions hold, and under 2 and 3 nodes that begin to fetch together
+//     have three seconds to find each other: an uplink that serves gateways serves the
+//     swarm the less;
 //  4. any the node lacks, from whomever, once it has been refused for 15 s and
 //     has no peers: it is cut off from the others.
+//
+// Where somebody waits for pieces (Want), all of that is tried for these first, and
+// without the exceptions under 2 and 3: a lease follows a reader who seeks, within
+// the same bounds. Pieces that are leased to another node stay its own: a thousand
+// readers of the same front are one lease, and the swarm.
 //
 // Pieces under 1 and 3 belong to one lease at a time, so that nodes fetch
 // different ones and spread them. When a lease ends, its pieces are kept back
