@@ -126,7 +126,7 @@ func TestOpenAPI(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &doc); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []string{"/v1/announce", "/v1/nodes", "/v1/contents", "/v1/contents/{id}", "/v1/contents/{id}/torrent", "/v1/tasks", "/v1/tasks/{task}", "/v1/tasks/{task}/cancel", "/v1/leases", "/v1/leases/{lease}"} {
+	for _, p := range []string{"/v1/announce", "/v1/nodes", "/v1/contents", "/v1/contents/{id}", "/v1/contents/{id}/torrent", "/v1/contents/{id}/peers", "/v1/tasks", "/v1/tasks/{task}", "/v1/tasks/{task}/cancel", "/v1/leases", "/v1/leases/{lease}"} {
 		if len(doc.Paths[p]) == 0 {
 			t.Errorf("%s is missing", p)
 		}

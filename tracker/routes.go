@@ -43,6 +43,7 @@ func (t *Tracker) routes(version string) (http.Handler, error) {
 	route(a, t, http.MethodPut, "/v1/contents/{id}", "put-content", "Register a content by its .torrent file", t.putTorrent, limited(api.MaxTorrentBytes, torrentTimeout), t.uploadSlot)
 	route(a, t, http.MethodGet, "/v1/contents/{id}", "get-content", "One content", t.getContent)
 	route(a, t, http.MethodGet, "/v1/contents/{id}/torrent", "get-torrent", "A content's .torrent file", t.getTorrent, answers(torrentType))
+	route(a, t, http.MethodGet, "/v1/contents/{id}/peers", "get-peers", "Peers for a node that is about to fetch a content", t.getPeers)
 	route(a, t, http.MethodPost, "/v1/tasks", "create-task", "Distribute a content to nodes", t.postTask, limited(api.MaxTaskBytes, bodyTimeout), created)
 	route(a, t, http.MethodGet, "/v1/tasks", "list-tasks", "The newest tasks, or those after one, without their sub-tasks", t.getTasks)
 	route(a, t, http.MethodGet, "/v1/tasks/{task}", "get-task", "One task; with wait, once it has changed", t.getTask)
@@ -171,6 +172,10 @@ type (
 	contentIn struct {
 		ID string `path:"id" doc:"64 hexadecimal digits" maxLength:"64"`
 	}
+	peersIn struct {
+		ID   string `path:"id" doc:"64 hexadecimal digits" maxLength:"64"`
+		Node string `query:"node" doc:"who asks" maxLength:"128"`
+	}
 	torrentIn struct {
 		ID      string `path:"id" doc:"64 hexadecimal digits" maxLength:"64"`
 		RawBody []byte `contentType:"application/x-bittorrent"`
@@ -241,6 +246,18 @@ func (t *Tracker) getTorrent(ctx context.Context, in *contentIn) (*torrentOut, e
 	}
 	torrent, err := t.db.Torrent(ctx, id)
 	return &torrentOut{Type: torrentType, Body: torrent}, err
+}
+
+func (t *Tracker) getPeers(_ context.Context, in *peersIn) (*body[[]api.Peer], error) {
+	id, err := shoal.ParseContentID(in.ID)
+	if err != nil {
+		return nil, err
+	}
+	node, err := shoal.ParseNodeID(in.Node)
+	if err != nil {
+		return nil, err
+	}
+	return answerList(t.nodes.Preview(node, id), nil)
 }
 
 func (t *Tracker) postTask(ctx context.Context, in *taskIn) (*body[api.Task], error) {

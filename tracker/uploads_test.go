@@ -3,28 +3,13 @@ package tracker
 import (
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/pipenet"
 )
-
-// pipes is a listener for connections in memory.
-type pipes chan net.Conn
-
-func (p pipes) Accept() (net.Conn, error) {
-	c, ok := <-p
-	if !ok {
-		return nil, net.ErrClosed
-	}
-	return c, nil
-}
-
-func (p pipes) Close() error   { close(p); return nil }
-func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
 
 // Clients that send a .torrent file by the byte give their places back while others
 // still wait for one.
@@ -32,13 +17,10 @@ func TestSlowUploads(t *testing.T) {
 	tr := newTracker(t)
 	synctest.Test(t, func(t *testing.T) {
 		const size = 1 << 20
-		l := make(pipes)
-		srv := &http.Server{Handler: tr.Handler()}
-		go func() { _ = srv.Serve(l) }()
+		srv := pipenet.Serve(t, tr.Handler())
 		for range maxUploads {
-			client, server := net.Pipe()
+			client := srv.Dial()
 			defer client.Close()
-			l <- server
 			go func() { _, _ = io.Copy(io.Discard, client) }()
 			go func() {
 				_, err := fmt.Fprintf(client, "PUT /v1/contents/%s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", shoal.ContentID{1}, torrentType, size)
