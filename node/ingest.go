@@ -15,7 +15,6 @@ import (
 	"github.com/shoal-cdn/shoal/node/ingest/uploads"
 	"github.com/shoal-cdn/shoal/node/library"
 	"github.com/shoal-cdn/shoal/node/store"
-	"github.com/shoal-cdn/shoal/swarm"
 )
 
 // IngestConfig says whether and how a node takes uploads, on its gateway's addresses.
@@ -120,15 +119,4 @@ func (h host) Host(ctx context.Context, c store.Content) (ingest.Hosted, error) 
 		return nil, err // not hosted: a nil *Hosted is no nil Hosted
 	}
 	return hosted, nil
-}
-
-// arrive joins a content's swarm while the content arrives from outside of it: no upstream can have more.
-func (n *Node) arrive(m *shoal.Manifest, st swarm.Store) (library.ArrivingSession, error) {
-	s, err := n.hub.Join(m, st, false)
-	if err != nil {
-		return nil, err
-	}
-	ses := &session{Swarm: s, cancel: func() {}, ended: make(chan struct{})}
-	close(ses.ended)
-	return ses, nil
 }

@@ -95,6 +95,62 @@ func TestIngestFlowsThrough(t *testing.T) {
 	})
 }
 
+// L1: two servers of one store take what the other has got from the store, and send each other nothing.
+func TestIngestServersShareStore(t *testing.T) {
+	url, tracker := startTracker(t)
+	store := t.TempDir()
+	var servers []*running
+	for _, name := range []string{"one", "two"} {
+		cfg := node.Config{Name: name, Data: t.TempDir(), Trackers: []string{url}, Ingest: node.IngestConfig{On: true, Store: store}}
+		cfg.Gateway.Plain = "127.0.0.1:0"
+		servers = append(servers, start(t, cfg))
+	}
+	liveNodes(t, tracker, len(servers))
+	path := filepath.Join(t.TempDir(), "file.bin")
+	const pieces = 64
+	want := writeFile(t, path, pieces*shoal.MinPieceLength)
+	m, err := shoal.BuildManifest(t.Context(), path, shoal.BuildOptions{PieceLength: shoal.MinPieceLength})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := json.Marshal(ingestapi.Description{Task: "up", Torrent: m.Torrent()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := func(s *running) int {
+		c, err := s.Content(t.Context(), m.ID())
+		if err != nil {
+			return -1
+		}
+		return c.PiecesHeld
+	}
+	for i, s := range servers {
+		send(t, http.MethodPost, s.GatewayURLs()[0]+ingestapi.Path, d, []int{http.StatusCreated, http.StatusOK}[i])
+	}
+	for k := range pieces {
+		s := servers[k%2]
+		send(t, http.MethodPut, s.GatewayURLs()[0]+ingestapi.ChunksPath("up", k, 1), want[k*shoal.MinPieceLength:(k+1)*shoal.MinPieceLength], http.StatusOK)
+		if k == pieces/2 { // by now they know each other
+			eventually(t, "the first half at both", func() bool { return held(servers[0]) == k+1 && held(servers[1]) == k+1 })
+			eventually(t, "that they are connected", func() bool {
+				c, err := servers[0].Content(t.Context(), m.ID())
+				return err == nil && c.Peers == 1
+			})
+		}
+	}
+	send(t, http.MethodPost, servers[0].GatewayURLs()[0]+ingestapi.CompletePath("up"), nil, http.StatusOK)
+	for _, s := range servers {
+		eventually(t, "all of it at both", func() bool { return held(s) == pieces })
+		c, err := s.Content(t.Context(), m.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Sent > 0 || c.Bytes.Peers > 0 || c.Bytes.Origin > 0 {
+			t.Errorf("%d bytes were sent, %+v received", c.Sent, c.Bytes)
+		}
+	}
+}
+
 func TestIngestConfigIsChecked(t *testing.T) {
 	for name, c := range map[string]node.IngestConfig{
 		"no gateway":     {On: true},

@@ -2,16 +2,13 @@ package ingest
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/ingest/uploads"
 )
-
-// hostAgain is after which hosting is tried again where it failed.
-const hostAgain = 10 * time.Second
 
 // active is an upload that the service has to do with: it hosts it and tells the tracker of it.
 type active struct {
@@ -20,10 +17,12 @@ type active struct {
 	ctx context.Context // ends with close
 
 	cancel  context.CancelCauseFunc
-	hosting chan struct{} // capacity 1: held by whoever starts or ends hosting
+	closing sync.Once
+	closed  chan struct{}
 	finish  chan struct{} // capacity 1: held by whoever completes it
 
 	mu        sync.Mutex
+	attempt   *attempt        // to host it; nil for none
 	hosted    Hosted          // nil while it is not
 	told      *shoal.PieceSet // pieces that the swarm knows; with hosted
 	tried     time.Time       // when hosting failed last
@@ -35,18 +34,32 @@ type active struct {
 }
 
 func newActive(s *Service, u *uploads.Upload) *active {
-	a := &active{s: s, u: u, hosting: make(chan struct{}, 1), finish: make(chan struct{}, 1), published: make(chan struct{})}
+	a := &active{s: s, u: u, finish: make(chan struct{}, 1), published: make(chan struct{}), closed: make(chan struct{})}
 	a.ctx, a.cancel = context.WithCancelCause(s.ctx)
 	return a
 }
 
-var errLeft = errors.New("the upload is gone")
+var errLeft = fmt.Errorf("%w: the upload is being deleted", shoal.ErrNotFound)
 
-// close ends hosting and whatever else is done for the upload.
-func (a *active) close() {
-	a.cancel(errLeft)
-	a.hosting <- struct{}{}
-	defer func() { <-a.hosting }()
+// close begins to end hosting, and whatever else is done for the upload; closed is closed at the end. Closing
+// twice is no error.
+func (a *active) close() (closed <-chan struct{}) {
+	a.closing.Do(func() {
+		a.cancel(errLeft)
+		a.s.working.Go(a.letGo)
+	})
+	return a.closed
+}
+
+// letGo is close's goroutine.
+func (a *active) letGo() {
+	defer close(a.closed)
+	a.mu.Lock()
+	t := a.attempt
+	a.mu.Unlock()
+	if t != nil {
+		<-t.done
+	}
 	a.mu.Lock()
 	h := a.hosted
 	a.hosted = nil
@@ -54,133 +67,6 @@ func (a *active) close() {
 	if h != nil {
 		h.End()
 	}
-}
-
-// host sees to it that the content is hosted and the tracker told of it, where its manifest is known.
-// A failure is in nobody's way: it is tried again.
-func (a *active) host(ctx context.Context) {
-	if a.u.Manifest() == nil {
-		return
-	}
-	a.publish()
-	if a.running() {
-		return
-	}
-	select {
-	case a.hosting <- struct{}{}:
-		defer func() { <-a.hosting }()
-	case <-ctx.Done():
-		return
-	}
-	a.mu.Lock()
-	before := a.hosted
-	a.mu.Unlock()
-	switch {
-	case a.ctx.Err() != nil || before != nil && before.Running():
-		return
-	case before != nil:
-		before.End()
-	}
-	told := a.u.Pieces() // before the swarm asks, so that no piece in between is missed
-	h, err := a.s.cfg.Library.Host(a.ctx, &content{a: a, m: a.u.Manifest()})
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.hosted, a.told, a.elsewhere = nil, nil, errors.Is(err, shoal.ErrConflict)
-	if err != nil {
-		a.tried = time.Now()
-		a.s.log.Debug("an upload is not hosted", "upload", a.u.Task(), "err", err)
-		return
-	}
-	a.hosted, a.told = h, told
-}
-
-func (a *active) running() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.hosted != nil && a.hosted.Running()
-}
-
-// served reports whether the node serves the content, from here or from elsewhere.
-func (a *active) served() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.elsewhere || a.hosted != nil && a.hosted.Running()
-}
-
-// tell has the swarm know a piece that is held. What it does not get to know now, follow tells it.
-func (a *active) tell(ctx context.Context, piece int, data []byte) {
-	a.mu.Lock()
-	h := a.hosted
-	known := h == nil || a.told.Has(piece)
-	a.mu.Unlock()
-	if known || !h.Running() {
-		return
-	}
-	if err := h.Deliver(ctx, piece, data); err != nil {
-		a.s.log.Debug("a piece was not told", "upload", a.u.Task(), "piece", piece, "err", err)
-		return
-	}
-	a.knows(h, piece)
-}
-
-func (a *active) knows(h Hosted, piece int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.told != nil && a.hosted == h {
-		a.told.Add(piece)
-	}
-}
-
-// follow takes note of what other servers have done for the upload.
-func (a *active) follow(ctx context.Context) error {
-	if a.atRest(time.Now()) {
-		return nil
-	}
-	if err := a.u.Refresh(); err != nil {
-		return err
-	}
-	a.mu.Lock()
-	h, told, tried := a.hosted, a.told, a.tried
-	if told != nil {
-		told = told.Clone()
-	}
-	a.mu.Unlock()
-	if h == nil || !h.Running() {
-		if time.Since(tried) >= hostAgain {
-			a.mu.Lock()
-			a.tried = time.Now()
-			a.mu.Unlock()
-			a.host(ctx)
-		}
-		return nil
-	}
-	if told.Full() {
-		return nil
-	}
-	for piece := range a.u.Pieces().AndNot(told) {
-		data, err := a.u.ReadPiece(piece)
-		if err != nil {
-			return err
-		}
-		a.tell(ctx, piece, data)
-	}
-	return nil
-}
-
-// restEvery is how often an upload is looked at that is complete, and of which the swarm knows all.
-const restEvery = 30 * time.Second
-
-// atRest reports whether there is nothing to look for now, since the only thing that can still happen
-// is that the upload is deleted.
-func (a *active) atRest(now time.Time) bool {
-	complete := a.u.Complete()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if complete && a.hosted != nil && a.hosted.Running() && a.told.Full() && now.Sub(a.looked) < restEvery {
-		return true
-	}
-	a.looked = now
-	return false
 }
 
 // complete completes the upload and hosts it. It goes on after ctx has ended.

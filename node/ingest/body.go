@@ -2,42 +2,19 @@ package ingest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/ingest/api"
+	"github.com/shoal-cdn/shoal/node/ingest/pace"
 	tapi "github.com/shoal-cdn/shoal/tracker/api"
+	"golang.org/x/sync/semaphore"
 )
-
-// pacedBody is a request's body that must keep coming: api.MinBodyBytes in api.MinBodyTime.
-type pacedBody struct {
-	r    io.Reader
-	rc   *http.ResponseController
-	left int // bytes until the deadline moves
-}
-
-func paced(w http.ResponseWriter, r *http.Request) io.Reader {
-	return &pacedBody{r: r.Body, rc: http.NewResponseController(w)}
-}
-
-// Read implements [io.Reader].
-func (b *pacedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		b.left = api.MinBodyBytes
-		_ = b.rc.SetReadDeadline(time.Now().Add(api.MinBodyTime)) // a test's recorder has none
-	}
-	n, err := b.r.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	if errors.Is(err, io.EOF) { // or the deadline would end the request while it is worked on
-		_ = b.rc.SetReadDeadline(time.Time{})
-	}
-	return n, err
-}
 
 const (
 	describeStep = 1 << 20 // bytes of a description that are read at a time
@@ -54,7 +31,7 @@ func (s *Service) description(w http.ResponseWriter, r *http.Request) (b []byte,
 	if r.ContentLength > api.MaxDescriptionBytes {
 		return nil, free, errLong
 	}
-	body := paced(w, r)
+	body := pace.New(w, r)
 	var all bytes.Buffer
 	for {
 		const step = 3 * describeStep // the body, and what is decoded of it
@@ -87,4 +64,14 @@ func brokenBody(err error) error {
 		return errShort
 	}
 	return fmt.Errorf("%w: the body breaks off: %v", shoal.ErrInvalid, err)
+}
+
+// acquire waits for n bytes of room, but not for long.
+func acquire(ctx context.Context, room *semaphore.Weighted, n int64) error {
+	ctx, cancel := context.WithTimeout(ctx, roomTime)
+	defer cancel()
+	if room.Acquire(ctx, n) != nil {
+		return errBusy
+	}
+	return nil
 }

@@ -3,7 +3,8 @@
 // tracker create the task that an upload asks for (M10).
 //
 // What a caller can rely on: whatever clients send, memory and the number of requests
-// under way are bounded, and each request ends. What was acknowledged is on stable storage; see
+// under way are bounded, those that send slowly hold no memory from the others, and each request ends, whatever
+// the library is busy with. What was acknowledged is on stable storage; see
 // package uploads. Several services, in one process or many, may work on one
 // store (L1): each takes note of what the others have within about a second, and of all of it
 // before it answers what is missing.

@@ -1,25 +1,19 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/shoal-cdn/shoal"
-	tapi "github.com/shoal-cdn/shoal/tracker/api"
 )
 
 // Drop is a folder in which FILE, a file or a folder, is seeded in place and distributed once a
@@ -39,13 +33,6 @@ type Drop struct {
 type state struct {
 	size, files int64
 	newest      time.Time
-}
-
-// outcome is FILE.done.json.
-type outcome struct {
-	Content shoal.ContentID `json:"content"`
-	Task    string          `json:"task"`
-	At      time.Time       `json:"at"`
 }
 
 const (
@@ -155,16 +142,6 @@ func (d *Drop) state(root *os.Root, name, task string) (st state, err error) {
 	return st, err
 }
 
-// settled reports whether there is an outcome that is newer than what it is of.
-func (d *Drop) settled(root *os.Root, name string, now state) bool {
-	for _, suffix := range []string{doneSuffix, failSuffix} {
-		if info, err := root.Lstat(name + suffix); err == nil && !info.ModTime().Before(now.newest) {
-			return true
-		}
-	}
-	return false
-}
-
 // take seeds and distributes a file.
 func (d *Drop) take(ctx context.Context, s *Service, root *os.Root, name, taskName string) error {
 	task, err := readTask(root, taskName)
@@ -196,75 +173,4 @@ func (d *Drop) take(ctx context.Context, s *Service, root *os.Root, name, taskNa
 	}
 	s.log.Info("dropped file distributed", "file", name, "content", task.Content, "task", task.ID)
 	return writeBeside(root, name+doneSuffix, append(b, '\n'))
-}
-
-// readTask reads a task file. It names no content: that is the file's.
-func readTask(root *os.Root, name string) (tapi.NewTask, error) {
-	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // or a pipe without a writer would hold it here
-	if err != nil {
-		return tapi.NewTask{}, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return tapi.NewTask{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return tapi.NewTask{}, fmt.Errorf("%w: no regular file", shoal.ErrInvalid)
-	}
-	b, err := io.ReadAll(io.LimitReader(f, tapi.MaxTaskBytes+1))
-	if err != nil {
-		return tapi.NewTask{}, err
-	}
-	if len(b) > tapi.MaxTaskBytes {
-		return tapi.NewTask{}, fmt.Errorf("%w: larger than %d bytes", shoal.ErrInvalid, tapi.MaxTaskBytes)
-	}
-	return DecodeTask(b, !strings.HasSuffix(name, ".json"))
-}
-
-// DecodeTask reads a task file, in JSON or in YAML. Fields that it does not know are errors, as
-// somebody has typed them. The error is of kind [shoal.ErrInvalid].
-func DecodeTask(b []byte, isYAML bool) (tapi.NewTask, error) {
-	var t tapi.NewTask
-	bad := func(err error) (tapi.NewTask, error) {
-		return tapi.NewTask{}, fmt.Errorf("task file: %w: %v", shoal.ErrInvalid, err)
-	}
-	if isYAML {
-		var fields map[string]any
-		if err := yaml.Unmarshal(b, &fields); err != nil {
-			return bad(err)
-		}
-		var err error
-		if b, err = json.Marshal(fields); err != nil {
-			return bad(err)
-		}
-	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&t); err != nil {
-		return bad(err)
-	}
-	switch {
-	case !t.Content.IsZero():
-		return bad(errors.New("it names a content; that is the file beside it"))
-	case len(t.Nodes) == 0:
-		return bad(errors.New("it names no nodes"))
-	case t.ID != "":
-		if err := tapi.CheckTaskID(t.ID); err != nil {
-			return tapi.NewTask{}, err
-		}
-	}
-	if err := tapi.CheckDest(t.Dest); err != nil {
-		return tapi.NewTask{}, err
-	}
-	return t, nil
-}
-
-// writeBeside makes b what name holds, all at once.
-func writeBeside(root *os.Root, name string, b []byte) error {
-	temp := "." + name + ".tmp"
-	if err := root.WriteFile(temp, b, 0o644); err != nil {
-		return err
-	}
-	return root.Rename(temp, name)
 }

@@ -2,17 +2,11 @@ package ingest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"strconv"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
-	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/ingest/api"
 	"github.com/shoal-cdn/shoal/node/ingest/tus"
 	"github.com/shoal-cdn/shoal/node/ingest/uploads"
@@ -23,6 +17,7 @@ const (
 	answerTime = 30 * time.Second // to take an answer
 	restTime   = 5 * time.Second  // for the rest of a body that is not wanted any more
 	roomTime   = 10 * time.Second // that a request waits for memory
+	deleteTime = 10 * time.Second // that a request waits for an upload to be deleted
 	retryAfter = 5                // seconds
 	maxList    = 1000
 )
@@ -108,7 +103,7 @@ func (s *Service) get(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Service) cancel(w http.ResponseWriter, r *http.Request) error {
 	task := r.PathValue("task")
-	if err := s.delete(task); err != nil {
+	if err := s.delete(r.Context(), task); err != nil {
 		return err
 	}
 	s.log.Info("upload deleted", "upload", task)
@@ -159,81 +154,4 @@ func (s *Service) settled(ctx context.Context, a *active) {
 	if s.cfg.Announce != nil {
 		_ = s.cfg.Announce(ctx) // it is served in any case
 	}
-}
-
-// reserve takes n bytes of the memory for bodies; free gives them back.
-func (s *Service) reserve(ctx context.Context, n int64) (free func(), err error) {
-	n = min(n, memory)
-	if err := acquire(ctx, s.memory, n); err != nil {
-		return nil, err
-	}
-	return func() { s.memory.Release(n) }, nil
-}
-
-// acquire waits for n bytes of room, but not for long.
-func acquire(ctx context.Context, room *semaphore.Weighted, n int64) error {
-	ctx, cancel := context.WithTimeout(ctx, roomTime)
-	defer cancel()
-	if room.Acquire(ctx, n) != nil {
-		return errBusy
-	}
-	return nil
-}
-
-// answering bounds how long an answer takes, and the rest of the request's body, of which package http
-// reads a part before it sends the answer.
-func answering(w http.ResponseWriter) {
-	rc := http.NewResponseController(w)
-	_ = rc.SetWriteDeadline(time.Now().Add(answerTime))
-	_ = rc.SetReadDeadline(time.Now().Add(restTime))
-}
-
-func reply(w http.ResponseWriter, status int, v any) {
-	answering(w)
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the other side is gone: nobody to tell
-}
-
-var (
-	errBusy  = fmt.Errorf("%w: too many requests at the moment", shoal.ErrUnavailable)
-	errLong  = fmt.Errorf("%w: longer than it may be", shoal.ErrInvalid)
-	errSlow  = fmt.Errorf("%w: the body does not keep coming", shoal.ErrUnavailable)
-	errShort = fmt.Errorf("%w: the body ends too early", shoal.ErrInvalid)
-)
-
-// statuses are those of errors that their kind does not tell.
-var statuses = []struct {
-	err    error
-	status int
-}{
-	{uploads.ErrFull, http.StatusInsufficientStorage},
-	{uploads.ErrTooMany, http.StatusTooManyRequests},
-	{uploads.ErrTooLarge, http.StatusRequestEntityTooLarge},
-	{errLong, http.StatusRequestEntityTooLarge},
-	{errSlow, http.StatusRequestTimeout},
-}
-
-// refuse answers with a problem.
-func (s *Service) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	answering(w)
-	p := *api.ProblemOf(err)
-	for _, known := range statuses {
-		if errors.Is(err, known.err) {
-			p.Problem.Status, p.Title = known.status, http.StatusText(known.status)
-			break
-		}
-	}
-	switch p.Problem.Status {
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusInsufficientStorage:
-		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
-	case http.StatusInternalServerError:
-		if errors.Is(err, os.ErrClosed) || r.Context().Err() != nil { // the node stops, or nobody is there
-			p = *api.ProblemOf(errBusy)
-			break
-		}
-		s.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
-	}
-	p.Write(w)
 }

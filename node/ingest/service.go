@@ -2,7 +2,7 @@ package ingest
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -57,18 +57,19 @@ type Config struct {
 
 const (
 	maxRequests = 256                                          // of chunks, under way
-	memory      = 256 << 20                                    // for chunks, in bytes
 	described   = 3 * (api.MaxDescriptionBytes + describeStep) // for descriptions: the largest one, and what is decoded of it
 	sweepEvery  = time.Hour
 	followEvery = 500 * time.Millisecond // looks for what other servers have done
+	finishEvery = time.Minute            // looks for tus uploads that are whole and could not be finished
 )
 
 // Service is an ingest service. It is safe for concurrent use.
 type Service struct {
 	cfg      Config
 	log      *slog.Logger
-	requests chan struct{} // a place for each request of chunks
-	memory   *semaphore.Weighted
+	requests chan struct{}       // a place for each request of chunks
+	memory   *semaphore.Weighted // see stage
+	checking *semaphore.Weighted // see stage
 	describe *semaphore.Weighted // memory for descriptions
 	tus      *tus.Server
 
@@ -84,6 +85,7 @@ type Service struct {
 func New(cfg Config) (s *Service, err error) {
 	s = &Service{
 		cfg: cfg, log: cfg.Log, requests: make(chan struct{}, maxRequests), memory: semaphore.NewWeighted(memory),
+		checking: semaphore.NewWeighted(checking),
 		describe: semaphore.NewWeighted(described),
 		active:   make(map[string]*active),
 	}
@@ -96,76 +98,6 @@ func New(cfg Config) (s *Service, err error) {
 		s.attend(u).host(s.ctx)
 	}})
 	return s, err
-}
-
-// Run hosts what is in the store, follows what other servers do there, and deletes what is
-// abandoned, until ctx ends.
-func (s *Service) Run(ctx context.Context) {
-	s.resume(ctx)
-	if s.cfg.Drop != nil {
-		var dropping sync.WaitGroup
-		defer dropping.Wait()
-		dropping.Go(func() { s.cfg.Drop.run(ctx, s) })
-	}
-	follow := time.NewTicker(followEvery)
-	defer follow.Stop()
-	sweep := time.NewTicker(sweepEvery)
-	defer sweep.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-follow.C:
-			s.follow(ctx)
-		case now := <-sweep.C:
-			s.sweep(now)
-		}
-	}
-}
-
-// resume hosts all uploads that can be.
-func (s *Service) resume(ctx context.Context) {
-	s.sweep(time.Now())
-	if err := s.tus.Resume(ctx); err != nil {
-		s.log.Warn("could not finish all tus uploads", "err", err)
-	}
-	all, err := s.cfg.Store.List()
-	if err != nil {
-		s.log.Error("could not read the uploads", "err", err)
-		return
-	}
-	for _, u := range all {
-		s.attend(u).host(ctx)
-	}
-}
-
-// follow takes note of what other servers have done.
-func (s *Service) follow(ctx context.Context) {
-	s.mu.Lock()
-	list := make([]*active, 0, len(s.active))
-	for _, a := range s.active {
-		list = append(list, a)
-	}
-	s.mu.Unlock()
-	for _, a := range list {
-		if ctx.Err() != nil {
-			return
-		}
-		if err := a.follow(ctx); errors.Is(err, shoal.ErrNotFound) || errors.Is(err, os.ErrClosed) {
-			s.leave(a)
-		} else if err != nil && ctx.Err() == nil {
-			s.log.Warn("could not follow an upload", "upload", a.u.Task(), "err", err)
-		}
-	}
-}
-
-func (s *Service) sweep(now time.Time) {
-	for _, task := range s.cfg.Store.Sweep(now) {
-		s.log.Info("abandoned upload deleted", "upload", task)
-	}
-	if err := s.tus.Sweep(now); err != nil {
-		s.log.Warn("could not delete abandoned tus uploads", "err", err)
-	}
 }
 
 // attend returns what the service has to do with an upload.
@@ -185,7 +117,7 @@ func (s *Service) attend(u *uploads.Upload) *active {
 	return fresh
 }
 
-// leave ends what the service has to do with an upload.
+// leave ends what the service has to do with an upload. It does not wait.
 func (s *Service) leave(a *active) {
 	s.mu.Lock()
 	if s.active[a.u.Task()] == a {
@@ -195,13 +127,20 @@ func (s *Service) leave(a *active) {
 	a.close()
 }
 
-// delete deletes an upload.
-func (s *Service) delete(task string) error {
+// delete deletes an upload, once it is not hosted any more.
+func (s *Service) delete(ctx context.Context, task string) error {
 	s.mu.Lock()
 	a := s.active[task]
 	s.mu.Unlock()
 	if a != nil {
-		s.leave(a)
+		ctx, cancel := context.WithTimeout(ctx, deleteTime)
+		defer cancel()
+		select {
+		case <-a.close():
+			defer s.leave(a)
+		case <-ctx.Done():
+			return fmt.Errorf("upload %s: %w: the node still uses it", task, shoal.ErrUnavailable)
+		}
 	}
 	return s.cfg.Store.Delete(task)
 }

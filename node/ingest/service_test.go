@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -26,8 +25,9 @@ import (
 
 // fakeLibrary hosts contents, and notes which pieces the swarm was told.
 type fakeLibrary struct {
-	mu     sync.Mutex
-	hosted map[shoal.ContentID]*fakeHosted
+	mu      sync.Mutex
+	hosted  map[shoal.ContentID]*fakeHosted
+	corrupt int // pieces that did not verify
 }
 
 type fakeHosted struct {
@@ -52,11 +52,12 @@ func (l *fakeLibrary) Host(_ context.Context, c store.Content) (Hosted, error) {
 }
 
 func (h *fakeHosted) Deliver(_ context.Context, piece int, data []byte) error {
-	if !h.c.Manifest().VerifyPiece(piece, data) {
-		return shoal.ErrCorrupt
-	}
 	h.lib.mu.Lock()
 	defer h.lib.mu.Unlock()
+	if !h.c.Manifest().VerifyPiece(piece, data) {
+		h.lib.corrupt++
+		return shoal.ErrCorrupt
+	}
 	h.told = append(h.told, piece)
 	return nil
 }
@@ -402,10 +403,11 @@ func TestBrokenBody(t *testing.T) {
 // Without torrent and digests a request is kept whole or not at all.
 func TestUndigested(t *testing.T) {
 	b := newBench(t, t.TempDir())
-	data := bytes.Repeat([]byte("0123456789"), 100)
-	b.post(&api.Description{Task: "t", Name: "f", Size: 1000, ChunkSize: 300})
+	const chunk = api.MinChunkBytes
+	data := bytes.Repeat([]byte("0123456789abcdef"), 7*chunk/32)
+	b.post(&api.Description{Task: "t", Name: "f", Size: int64(len(data)), ChunkSize: chunk})
 	var p api.Problem
-	if status := b.call(http.MethodPut, api.ChunksPath("t", 0, 2), bytes.NewReader(data[:600]), digestOf(data), &p); status != 422 || !slices.Equal(p.Refused, []api.Run{{First: 0, Count: 2}}) {
+	if status := b.call(http.MethodPut, api.ChunksPath("t", 0, 2), bytes.NewReader(data[:2*chunk]), digestOf(data), &p); status != 422 || !slices.Equal(p.Refused, []api.Run{{First: 0, Count: 2}}) {
 		t.Errorf("%d %+v", status, p)
 	}
 	var ack api.Ack
@@ -418,49 +420,6 @@ func TestUndigested(t *testing.T) {
 	}
 	if len(b.library.hosted) != 1 {
 		t.Error("not hosted")
-	}
-}
-
-// deadlines is a connection's read deadline.
-type deadlines struct {
-	http.ResponseWriter
-	at time.Time
-}
-
-func (d *deadlines) SetReadDeadline(t time.Time) error { d.at = t; return nil }
-
-// dripping gives n bytes every so often, until the deadline.
-type dripping struct {
-	n     int
-	every time.Duration
-	d     *deadlines
-}
-
-func (r *dripping) Read(p []byte) (int, error) {
-	time.Sleep(r.every)
-	if time.Now().After(r.d.at) {
-		return 0, os.ErrDeadlineExceeded
-	}
-	return min(len(p), r.n), nil
-}
-
-// A slow-loris client is cut off, a slow line is not.
-func TestPacedBody(t *testing.T) {
-	for _, c := range []struct {
-		rate int // bytes a second
-		ok   bool
-	}{{100, false}, {api.MinBodyBytes / 60, false}, {api.MinBodyBytes / 25, true}, {1 << 20, true}} {
-		synctest.Test(t, func(t *testing.T) {
-			d := &deadlines{ResponseWriter: httptest.NewRecorder()}
-			r := &http.Request{Body: io.NopCloser(&dripping{n: c.rate, every: time.Second, d: d})}
-			_, err := io.ReadFull(paced(d, r), make([]byte, 1<<20))
-			if c.ok != (err == nil) {
-				t.Errorf("%d bytes a second: %v", c.rate, err)
-			}
-			if err != nil && !errors.Is(brokenBody(err), errSlow) {
-				t.Errorf("%d bytes a second: %v", c.rate, brokenBody(err))
-			}
-		})
 	}
 }
 

@@ -13,24 +13,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/shoal-cdn/shoal/internal/pipenet"
 	"github.com/shoal-cdn/shoal/node/ingest/api"
 	"github.com/shoal-cdn/shoal/node/ingest/uploads"
 )
-
-// pipes is a listener in memory, so that time can be virtual.
-type pipes chan net.Conn
-
-func (p pipes) Accept() (net.Conn, error) {
-	c, ok := <-p
-	if !ok {
-		return nil, net.ErrClosed
-	}
-	return c, nil
-}
-
-func (p pipes) Close() error { close(p); return nil }
-
-func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // inPipes runs f with a service behind a real server; dial connects to it.
 func inPipes(t *testing.T, f func(t *testing.T, s *Service, dial func() net.Conn)) {
@@ -44,22 +30,14 @@ func inPipes(t *testing.T, f func(t *testing.T, s *Service, dial func() net.Conn
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := make(pipes)
-		srv := &http.Server{Handler: s.Handler()}
-		served := make(chan error, 1)
-		go func() { served <- srv.Serve(l) }()
+		srv := pipenet.Serve(t, s.Handler())
 		defer func() {
-			if err := errors.Join(srv.Close(), s.Close(), st.Close()); err != nil {
+			srv.Close()
+			if err := errors.Join(s.Close(), st.Close()); err != nil {
 				t.Error(err)
 			}
-			<-served
-			time.Sleep(time.Second) // package http lingers with a connection that it closes
 		}()
-		f(t, s, func() net.Conn {
-			here, there := net.Pipe()
-			l <- there
-			return here
-		})
+		f(t, s, srv.Dial)
 	})
 }
 
@@ -67,6 +45,12 @@ func inPipes(t *testing.T, f func(t *testing.T, s *Service, dial func() net.Conn
 func exchange(t *testing.T, c net.Conn, request string) (status int) {
 	t.Helper()
 	go func() { _, _ = io.WriteString(c, request) }() // not all of it may be taken
+	return answered(t, c)
+}
+
+// answered is exchange for a request that somebody else sends.
+func answered(t *testing.T, c net.Conn) (status int) {
+	t.Helper()
 	_ = c.SetReadDeadline(time.Now().Add(time.Hour))
 	in := bufio.NewReader(c)
 	resp, err := http.ReadResponse(in, nil)

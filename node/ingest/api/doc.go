@@ -13,7 +13,7 @@
 // # Chunks
 //
 // A client chooses a task ID (the form of tracker/api's) and describes what it is going to send
-// (R1). Chunks are numbered from 0 and may be sent in any order, over any number of
+// (R1). A chunk has at least [MinChunkBytes], unless it is all there is. Chunks are numbered from 0 and may be sent in any order, over any number of
 // connections and to any server that shares the store (L1). There are two kinds of uploads:
 //
 //   - With Description.Torrent, chunk k is piece k of the content: ChunkSize is the piece
@@ -58,7 +58,8 @@
 // An upload that makes no progress for a time that Status.Expires tells is deleted. A server sends 413 for what
 // is larger than it takes, 429 while too many uploads are open, 507 while its disk is
 // full or all quota is used, and 503 while it has too much to do; the last three with Retry-After, and what it has
-// acknowledged stays. A body must keep coming: [MinBodyBytes] in [MinBodyTime], else the answer is 408.
+// acknowledged stays. Quotas count what comes by tus too. A body must keep coming: [MinBodyBytes] in [MinBodyTime] that the
+// server waits for it, else the answer is 408.
 //
 // # Errors
 //

@@ -12,6 +12,7 @@ import (
 // Bounds of the protocol. What exceeds one is refused.
 const (
 	MaxDescriptionBytes = 96 << 20                 // body of POST /v1/uploads
+	MinChunkBytes       = shoal.MinPieceLength     // a chunk of an upload that has more than one
 	MaxChunkBytes       = shoal.MaxPieceLength     // a chunk
 	MaxChunks           = shoal.MaxPieces          // an upload
 	MaxRequestBytes     = 256 << 20                // body of a PUT
@@ -30,7 +31,7 @@ type Description struct {
 	Task      string `json:"task"`       // chosen by the client; see [tapi.CheckTaskID]
 	Name      string `json:"name"`       // of the file or folder: one path component, the torrent's where there is one
 	Size      int64  `json:"size"`       // bytes, all files together
-	ChunkSize int    `json:"chunk_size"` // bytes, at most [MaxChunkBytes]; the piece length where there is a torrent
+	ChunkSize int    `json:"chunk_size"` // bytes, from [MinChunkBytes] to [MaxChunkBytes]; the piece length where there is a torrent
 	Chunks    int    `json:"chunks"`     // how many there are; the number of pieces where there is a torrent
 
 	// Torrent is a .torrent file (BEP 52) with its piece layers; base64 in JSON.

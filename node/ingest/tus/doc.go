@@ -6,12 +6,16 @@
 //	.tus/ID/offset      how many bytes are durable: written anew, synced, renamed
 //	.tus/ID/data        the bytes
 //
+// An upload counts among all others from its creation on, a part of one too ([uploads.Store.Reserve]); a whole takes the place of
+// its parts. A client that sends less than the other protocol asks for is answered 408.
+//
 // Extensions: creation, creation-with-upload, checksum (sha1, sha256), termination, concatenation. Parts
 // are joined by the kernel (copy_file_range), which shares their blocks where the file system can.
 //
 // When the last byte has come the node makes the manifest, and the upload becomes one
 // like any other: GET /v1/uploads/ID tells its content. Metadata: "filename" (or "name") is the
-// content's name; "nodes", a comma-separated list, and "dest" have it distributed.
+// content's name; "nodes", a comma-separated list, and "dest" have it distributed. Where that fails or
+// the process ends at whatever point, it is done again from there, at the next start or a minute later.
 //
 // One server at a time should take an upload's bytes: locks are of one process. Another that has the
 // same folder goes on from the durable offset.

@@ -11,8 +11,10 @@ import (
 	"github.com/tus/tusd/v2/pkg/handler"
 	"github.com/tus/tusd/v2/pkg/memorylocker"
 	expslog "golang.org/x/exp/slog"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/shoal-cdn/shoal/node/ingest/api"
+	"github.com/shoal-cdn/shoal/node/ingest/pace"
 	"github.com/shoal-cdn/shoal/node/ingest/uploads"
 )
 
@@ -34,6 +36,8 @@ type Server struct {
 	cfg  Config
 	data *data
 	tusd http.Handler
+
+	finishing singleflight.Group // by ID
 }
 
 // New makes a server.
@@ -56,8 +60,13 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// finish makes what is whole an upload like any other.
+// finish makes what is whole an upload like any other. Of several that ask for it at a time one does it.
 func (s *Server) finish(ctx context.Context, id string, info handler.FileInfo) error {
+	_, err, _ := s.finishing.Do(id, func() (any, error) { return nil, s.adopt(ctx, id, info) })
+	return err
+}
+
+func (s *Server) adopt(ctx context.Context, id string, info handler.FileInfo) error {
 	d, err := distributeOf(info)
 	if err != nil {
 		return err
@@ -67,10 +76,11 @@ func (s *Server) finish(ctx context.Context, id string, info handler.FileInfo) e
 		return err
 	}
 	s.cfg.Adopted(u)
-	return nil
+	return s.cfg.Store.Unreserve(id) // what is described counts
 }
 
-// Resume finishes uploads that were whole when the process ended, and not finished.
+// Resume finishes uploads that are whole and were not finished, since the process ended or
+// something was in the way. It is to be called every now and then.
 func (s *Server) Resume(ctx context.Context) error { return s.data.resume(ctx) }
 
 // Sweep deletes what is abandoned.
@@ -78,10 +88,10 @@ func (s *Server) Sweep(now time.Time) error { return s.data.sweep(now, s.cfg.Idl
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // tusd bounds how long each part of a body may take
-	if r.Method == http.MethodOptions {
-		w = &announcing{ResponseWriter: w}
-	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // until there is something to write
+	body := pace.New(w, r)
+	w = &answer{ResponseWriter: w, method: r.Method, body: body}
+	r.Body = body
 	sum, ok := parseChecksum(r.Header.Get("Upload-Checksum"))
 	if !ok {
 		w.Header().Set("Tus-Resumable", "1.0.0")
@@ -93,19 +103,3 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.tusd.ServeHTTP(w, r)
 }
-
-// announcing adds what tusd does not know of to the answer to OPTIONS.
-type announcing struct{ http.ResponseWriter }
-
-// WriteHeader implements [http.ResponseWriter].
-func (a *announcing) WriteHeader(status int) {
-	h := a.Header()
-	if ext := h.Get("Tus-Extension"); ext != "" {
-		h.Set("Tus-Extension", ext+",checksum")
-		h.Set("Tus-Checksum-Algorithm", algorithms)
-	}
-	a.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap is for [http.ResponseController].
-func (a *announcing) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -36,7 +36,12 @@ type bench struct {
 
 func newBench(t *testing.T, limits uploads.Limits) *bench {
 	t.Helper()
-	st, err := uploads.Open(uploads.Config{Dir: t.TempDir(), Limits: limits})
+	return newBenchIn(t, t.TempDir(), limits)
+}
+
+func newBenchIn(t *testing.T, dir string, limits uploads.Limits) *bench {
+	t.Helper()
+	st, err := uploads.Open(uploads.Config{Dir: dir, Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}

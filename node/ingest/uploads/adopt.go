@@ -2,7 +2,6 @@ package uploads
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,20 +17,10 @@ import (
 // a folder whose name begins with a dot, which is no upload. It is closed with the store.
 func (s *Store) Root() *os.Root { return s.root }
 
-// Admit says whether an upload of so many bytes may begin, by the limits.
-func (s *Store) Admit(size int64) error {
-	if size > int64(api.MaxChunks)*api.MaxChunkBytes {
-		return fmt.Errorf("%w: %d bytes", ErrTooLarge, size)
-	}
-	return s.admit(size)
-}
-
-// Room says whether n bytes may be written now: [ErrFull].
-func (s *Store) Room(n int64) error { return s.room(n) }
-
 // Adopt makes a whole file, which is durable and is not written any more, a complete upload: it is
-// hashed once and moved. from is its path below the store's folder. Repeating it
-// after a crash does no harm.
+// hashed and moved. from is its path below the store's folder. Repeating it does no harm, and
+// goes on where an earlier attempt ended, in whatever process: [shoal.ErrNotFound] where
+// the upload was adopted, and deleted since.
 func (s *Store) Adopt(ctx context.Context, task, name string, d *api.Distribute, from string) (*Upload, error) {
 	u, err := s.adopt(ctx, task, name, d, from)
 	if err != nil {
@@ -42,12 +31,8 @@ func (s *Store) Adopt(ctx context.Context, task, name string, d *api.Distribute,
 
 func (s *Store) adopt(ctx context.Context, task, name string, d *api.Distribute, from string) (*Upload, error) {
 	m, err := s.describeFile(ctx, name, from)
-	if errors.Is(err, fs.ErrNotExist) { // it has been moved already
-		u, err := s.Get(task)
-		if err == nil {
-			err = u.Finish(ctx)
-		}
-		return u, err
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.adoptMoved(ctx, task)
 	}
 	if err != nil {
 		return nil, err
@@ -63,30 +48,50 @@ func (s *Store) adopt(ctx context.Context, task, name string, d *api.Distribute,
 	if err != nil {
 		return nil, err
 	}
-	to, _, _ := u.chunks.file(0)
-	if err := u.root.MkdirAll(path.Dir(to), 0o755); err != nil {
+	err = u.moveIn(from)
+	if errors.Is(err, fs.ErrNotExist) { // another process was as quick
+		return s.adoptMoved(ctx, task)
+	}
+	if err != nil {
 		return nil, err
+	}
+	return u, u.conclude(m)
+}
+
+// moveIn makes a file below the store's folder the upload's only one.
+func (u *Upload) moveIn(from string) error {
+	to, _, _ := u.chunks.file(0)
+	root, release, err := u.folder()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := root.MkdirAll(path.Dir(to), 0o755); err != nil {
+		return err
 	}
 	u.touchFolders(to)
-	u.store.files.forgetAll(u)
-	if err := s.root.Rename(from, path.Join(task, to)); err != nil {
-		return nil, err
+	u.store.files.forgetIf(func(k fileKey) bool { return k.of == u })
+	return u.store.root.Rename(from, path.Join(u.rec.Task, to))
+}
+
+// adoptMoved is adopt for a file that has been moved: nothing but the data says that it is whole.
+func (s *Store) adoptMoved(ctx context.Context, task string) (*Upload, error) {
+	u, err := s.Get(task)
+	if err != nil || u.Complete() {
+		return u, err
 	}
-	times, err := u.settle(m)
+	if u.chunks.m == nil {
+		return nil, fmt.Errorf("%w: there is another upload by its name", shoal.ErrConflict)
+	}
+	to, _, _ := u.chunks.file(0)
+	m, err := s.describeFile(ctx, u.rec.Name, path.Join(task, to))
 	if err != nil {
 		return nil, err
 	}
-	b, err := json.Marshal(completion{Version: recordVersion, Content: m.ID(), Mtimes: times})
-	if err != nil {
-		return nil, err
+	if m.ID() != u.chunks.m.ID() {
+		return nil, fmt.Errorf("%w: it is not what it was when it was moved", shoal.ErrCorrupt)
 	}
-	if err := createFile(u.root, completeFile, b); errors.Is(err, fs.ErrExist) {
-		return u, u.adoptCompletion()
-	} else if err != nil {
-		return nil, err
-	}
-	u.completed(m, times, shoal.FullPieceSet(m.NumPieces()))
-	return u, nil
+	return u, u.conclude(u.chunks.m)
 }
 
 // describeFile hashes a file.

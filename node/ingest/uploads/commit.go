@@ -2,12 +2,7 @@ package uploads
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"strconv"
-	"sync"
 	"time"
 )
 
@@ -103,12 +98,17 @@ func (u *Upload) commit(b *batch, folders map[string]struct{}, entries []entry) 
 		}
 	}
 	for i, k := range b.chunks {
-		delete(u.fresh, k)
-		if err == nil {
+		switch {
+		case u.complete(): // another process was sooner: what was here did not matter
+		case err == nil:
+			delete(u.fresh, k)
 			u.ledger.take(entries[i])
-		} else if !u.ledger.has(k) {
-			u.held.Remove(k) // after a failed sync the kernel may drop the data at any time
-			u.proven.Remove(k)
+		default:
+			delete(u.fresh, k)
+			if !u.ledger.has(k) {
+				u.held.Remove(k) // after a failed sync the kernel may drop the data at any time
+				u.proven.Remove(k)
+			}
 		}
 	}
 	if err == nil {
@@ -120,126 +120,26 @@ func (u *Upload) commit(b *batch, folders map[string]struct{}, entries []entry) 
 	u.running = nil
 	close(b.done)
 	u.startCommit()
+	u.slim()
 }
 
 // persist makes data durable, then the folders that lead to it, then the record of it.
 func (u *Upload) persist(b *batch, folders map[string]struct{}, entries []entry) error {
 	for file := range b.files {
 		key := fileKey{u, file}
-		f, err := u.store.files.acquire(key)
+		f, release, err := u.store.files.acquire(key)
 		if err != nil {
 			return room(err)
 		}
 		err = f.Sync()
-		f.release()
+		release()
 		if err != nil {
 			u.store.files.forget(key)
 			return room(gone(u.rec.Task, err))
 		}
 	}
-	for dir := range folders {
-		if err := syncDir(u.root, dir); err != nil {
-			return room(gone(u.rec.Task, err))
-		}
-	}
-	return u.appending.append(u, entries)
-}
-
-// appender writes this process's logs of an upload: one, but for failures.
-type appender struct {
-	mu  sync.Mutex
-	log *os.File // nil before the first entry, and after a failure
-	seq int
-}
-
-// logPrefix is what the logs of a session begin with.
-func logPrefix(session string) string { return "have." + session + "." }
-
-const logSuffix = ".log"
-
-func (a *appender) append(u *Upload, entries []entry) (err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	var b []byte
-	if a.log == nil {
-		// A log whose end is not known is left alone: what does not decode ends it.
-		name := logPrefix(u.store.cfg.Session) + strconv.Itoa(a.seq) + logSuffix
-		a.seq++
-		if a.log, err = u.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o644); err != nil {
-			a.log = nil
-			if errors.Is(err, fs.ErrExist) {
-				return fmt.Errorf("another process has the session %s", u.store.cfg.Session)
-			}
-			return room(gone(u.rec.Task, err))
-		}
-		b = append(b, logMagic...)
-		defer func() {
-			if err == nil {
-				err = syncDir(u.root, ".")
-			}
-		}()
-	}
-	for _, e := range entries {
-		b = appendEntry(b, u.key, e)
-	}
-	_, err = a.log.Write(b)
-	if err == nil {
-		err = a.log.Sync()
-	}
-	if err != nil {
-		a.drop()
+	if err := u.syncFolders(folders); err != nil {
 		return room(gone(u.rec.Task, err))
 	}
-	return nil
-}
-
-func (a *appender) close() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.drop()
-}
-
-// drop needs mu.
-func (a *appender) drop() {
-	if a.log != nil {
-		_ = a.log.Close() // what was written is synced
-		a.log = nil
-	}
-}
-
-// lose makes it durable that chunks are not what they were, so that they are sent again.
-func (u *Upload) lose(chunks []int) error {
-	if err := u.Sync(u.store.ctx); err != nil {
-		return err
-	}
-	u.mu.Lock()
-	for u.running != nil { // the log is written by one at a time
-		b := u.running
-		u.mu.Unlock()
-		<-b.done
-		u.mu.Lock()
-	}
-	b := &batch{done: make(chan struct{})}
-	u.running = b
-	entries := make([]entry, len(chunks))
-	for i, k := range chunks {
-		entries[i] = u.ledger.lose(k)
-	}
-	u.mu.Unlock()
-
-	err := u.appending.append(u, entries)
-
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if err == nil {
-		for i, k := range chunks {
-			u.ledger.take(entries[i])
-			u.held.Remove(k)
-			u.proven.Remove(k)
-		}
-	}
-	u.running, b.err = nil, err
-	close(b.done)
-	u.startCommit()
-	return err
+	return u.appending.append(u, entries)
 }

@@ -104,17 +104,22 @@ func (u *Upload) openData(file int) (*os.File, error) {
 	if executable {
 		mode = 0o755
 	}
-	f, err := u.root.OpenFile(name, os.O_RDWR, mode)
+	root, release, err := u.folder()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	f, err := root.OpenFile(name, os.O_RDWR, mode)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return u.regular(f, err)
 	}
-	if ok, _ := exists(u.root, descriptionFile); !ok {
+	if ok, _ := exists(root, descriptionFile); !ok {
 		return nil, gone(u.rec.Task, err)
 	}
-	if err := u.root.MkdirAll(path.Dir(name), 0o755); err != nil {
+	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return nil, err
 	}
-	f, err = u.root.OpenFile(name, os.O_RDWR|os.O_CREATE, mode)
+	f, err = root.OpenFile(name, os.O_RDWR|os.O_CREATE, mode)
 	if err == nil {
 		u.touchFolders(name)
 	}

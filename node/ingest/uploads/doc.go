@@ -11,6 +11,8 @@
 //	TASK/have.S.N.log         chunks that are durable: appended by the process whose session is S, by nobody else
 //	TASK/complete.json        all of it is here and verified; a link
 //	.gone-…                   an upload that is being deleted
+//	.scratch/                 files without names, for what is not verified yet
+//	.reserved/TASK            room for an upload that has no description yet, by whatever protocol it comes
 //
 // What is here is the union of all logs. Two processes that write one chunk write the same
 // bytes, as both have verified them; where there is nothing to verify them against, the logs
@@ -23,6 +25,9 @@
 // does not matter. The first record that does not decode ends a log for its reader, who looks at it again later.
 //
 // # What a caller can rely on
+//
+// Limits hold for all servers of a store together, without a lock: who begins an upload first writes what
+// room it needs and then counts what there is. An upload that is complete holds no file open.
 //
 // What Sync has returned for survives a power cut: data is synced, then logged, then the log
 // is synced. Concurrent requests share these. After a kill -9 at any point at most chunks are lost

@@ -2,6 +2,7 @@ package uploads
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/shoal-cdn/shoal"
 )
@@ -28,11 +29,11 @@ func (u *Upload) readAt(p []byte, piece int, off int64) error {
 		return fmt.Errorf("%w: no such range", shoal.ErrInvalid)
 	}
 	file, start := m.Locate(piece)
-	f, err := u.store.files.acquire(fileKey{u, file})
+	f, release, err := u.store.files.acquire(fileKey{u, file})
 	if err != nil {
 		return gone(u.rec.Task, err)
 	}
-	defer f.release()
+	defer release()
 	held, proven, err := u.state(f, file, piece)
 	if err != nil {
 		return err
@@ -50,7 +51,7 @@ func (u *Upload) readAt(p []byte, piece int, off int64) error {
 }
 
 // state says whether a piece is here, and whether it was hashed since its file was last changed.
-func (u *Upload) state(f *openFile, file, piece int) (held, proven bool, err error) {
+func (u *Upload) state(f *os.File, file, piece int) (held, proven bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.complete() {
@@ -70,7 +71,7 @@ func (u *Upload) state(f *openFile, file, piece int) (held, proven bool, err err
 }
 
 // prove hashes a piece on disk.
-func (u *Upload) prove(f *openFile, m *shoal.Manifest, piece int) error {
+func (u *Upload) prove(f *os.File, m *shoal.Manifest, piece int) error {
 	_, start := m.Locate(piece)
 	data := make([]byte, m.PieceSize(piece))
 	if _, err := f.ReadAt(data, start); err != nil {
@@ -96,11 +97,11 @@ func (u *Upload) ReadPiece(piece int) ([]byte, error) {
 	}
 	file, start, _ := u.chunks.at(piece)
 	data := make([]byte, size)
-	f, err := u.store.files.acquire(fileKey{u, file})
+	f, release, err := u.store.files.acquire(fileKey{u, file})
 	if err != nil {
 		return nil, gone(u.rec.Task, err)
 	}
-	defer f.release()
+	defer release()
 	if _, err := f.ReadAt(data, start); err != nil {
 		return nil, gone(u.rec.Task, err)
 	}

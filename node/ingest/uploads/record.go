@@ -110,6 +110,8 @@ func (r *record) checkShape() error {
 	switch {
 	case r.Size < 0 || r.Chunks < 0 || r.ChunkSize < 0:
 		return fmt.Errorf("negative size")
+	case r.Size > int64(r.ChunkSize) && r.ChunkSize < api.MinChunkBytes:
+		return fmt.Errorf("chunks of %d bytes: want at least %d, or one for all", r.ChunkSize, api.MinChunkBytes)
 	case r.ChunkSize > api.MaxChunkBytes:
 		return fmt.Errorf("chunks of %d bytes: want at most %d", r.ChunkSize, api.MaxChunkBytes)
 	case r.Size > int64(api.MaxChunks)*api.MaxChunkBytes:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -22,21 +23,26 @@ func (u *Upload) Refresh() error {
 	if ended != nil {
 		return ended
 	}
-	now, err := u.root.Stat(descriptionFile)
+	now, err := u.store.root.Stat(filepath.Join(u.rec.Task, descriptionFile))
 	if err != nil {
 		return gone(u.rec.Task, err)
 	}
-	if !os.SameFile(now, u.self) {
+	if !same(now, u.self) {
 		return fmt.Errorf("upload %s: %w", u.rec.Task, shoal.ErrNotFound)
 	}
 	u.refreshed.Store(time.Now().UnixNano())
 	if done {
 		return nil
 	}
-	if err := u.adoptCompletion(); !errors.Is(err, fs.ErrNotExist) {
+	root, release, err := u.folder()
+	if err != nil {
 		return err
 	}
-	all, err := names(u.root)
+	defer release()
+	if err := u.adoptCompletion(root); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	all, err := names(root)
 	if err != nil {
 		return gone(u.rec.Task, err)
 	}
@@ -45,7 +51,7 @@ func (u *Upload) Refresh() error {
 		if !strings.HasPrefix(name, "have.") || !strings.HasSuffix(name, logSuffix) || strings.HasPrefix(name, own) {
 			continue
 		}
-		if err := u.readOther(name); err != nil {
+		if err := u.readOther(root, name); err != nil {
 			return fmt.Errorf("upload %s: %s: %w", u.rec.Task, name, gone(u.rec.Task, err))
 		}
 	}
@@ -53,8 +59,8 @@ func (u *Upload) Refresh() error {
 }
 
 // readOther reads what is new in a log of another process.
-func (u *Upload) readOther(name string) error {
-	f, err := u.root.Open(name)
+func (u *Upload) readOther(root *os.Root, name string) error {
+	f, err := root.Open(name)
 	if err != nil {
 		return err
 	}
@@ -76,6 +82,9 @@ func (u *Upload) readOther(name string) error {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.complete() {
+		return nil
+	}
 	u.read[name] = to
 	if at := info.ModTime(); len(news) > 0 && at.After(u.progress) {
 		u.progress = at

@@ -21,6 +21,10 @@ func (s *Store) Sweep(now time.Time) (deleted []string) {
 		s.cfg.Log.Warn("could not look for abandoned uploads", "err", err)
 		return nil
 	}
+	s.sweepScratch(now)
+	if _, err := s.reserved(); err != nil {
+		s.cfg.Log.Warn("could not look for old reservations", "err", err)
+	}
 	for _, name := range all {
 		switch u, err := s.Get(name); {
 		case strings.HasPrefix(name, gonePrefix):

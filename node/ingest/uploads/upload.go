@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
-	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"sync"
@@ -29,9 +26,9 @@ type Upload struct {
 	store *Store
 	rec   record
 	key   [sha256.Size]byte // of rec
-	root  *os.Root          // its folder
 	at    string            // absolute
 	self  fs.FileInfo       // of the description: another file by that name is another upload
+	left  atomic.Bool       // nothing of it is opened any more
 
 	chunks     layout         // as they are sent
 	writing    [64]sync.Mutex // chunk k is written under the lock k mod 64
@@ -41,7 +38,7 @@ type Upload struct {
 	appending  appender       // used by one commit at a time
 
 	mu       sync.Mutex
-	ledger   *ledger             // what is durable
+	ledger   *ledger             // what is durable; nil where that does not matter any more: see slim
 	held     *shoal.PieceSet     // chunks that can be read: what is durable, and what has been written since
 	fresh    map[int]api.Digest  // held, and not durable yet
 	next     *batch              // what the next commit is for; nil for nothing
@@ -56,72 +53,6 @@ type Upload struct {
 	proven   *shoal.PieceSet     // of those, the ones that this process has hashed
 	times    []int64             // once it is complete: when its files were changed, ns
 	ended    error               // why nothing works any more
-}
-
-// openUpload reads an upload that is in the store's folder.
-func (s *Store) openUpload(task string) (_ *Upload, err error) {
-	root, err := s.root.OpenRoot(task)
-	if err != nil {
-		return nil, gone(task, err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, root.Close())
-		}
-	}()
-	self, err := root.Stat(descriptionFile)
-	if err != nil {
-		return nil, gone(task, err)
-	}
-	b, err := readFile(root, descriptionFile, 2*api.MaxDescriptionBytes)
-	if err != nil {
-		return nil, gone(task, err)
-	}
-	rec, err := decodeRecord(task, b)
-	if err != nil {
-		return nil, fmt.Errorf("description: %w", err)
-	}
-	u := &Upload{
-		store: s, rec: rec, root: root, at: filepath.Join(s.abs, task), self: self,
-		completing: make(chan struct{}, 1),
-		fresh:      make(map[int]api.Digest), folders: make(map[string]struct{}), read: make(map[string]int64),
-	}
-	if u.key, err = rec.key(); err != nil {
-		return nil, err
-	}
-	u.chunks = layout{name: rec.Name, size: rec.Size, chunk: rec.ChunkSize, n: rec.Chunks}
-	if rec.Content != nil {
-		if u.manifest, err = u.readTorrent(*rec.Content); err != nil {
-			return nil, err
-		}
-		u.chunks = layoutOf(u.manifest)
-	}
-	u.ledger = newLedger(u.chunks.n, u.undigested())
-	u.held = shoal.NewPieceSet(u.chunks.n)
-	u.proven = shoal.NewPieceSet(u.chunks.n)
-	u.pieces = u.held
-	u.progress = self.ModTime()
-	if err := u.Refresh(); err != nil {
-		return nil, err
-	}
-	return u, nil
-}
-
-func torrentName(id shoal.ContentID) string { return id.String() + ".torrent" }
-
-func (u *Upload) readTorrent(id shoal.ContentID) (*shoal.Manifest, error) {
-	b, err := readFile(u.root, torrentName(id), shoal.MaxTorrentSize)
-	if err != nil {
-		return nil, gone(u.rec.Task, err)
-	}
-	m, err := shoal.DecodeManifest(b)
-	if err == nil && m.ID() != id {
-		err = fmt.Errorf("%w: it is of content %s", shoal.ErrCorrupt, m.ID().Short())
-	}
-	if err != nil {
-		return nil, fmt.Errorf("torrent of upload %s: %w: %w", u.rec.Task, shoal.ErrCorrupt, err)
-	}
-	return m, nil
 }
 
 // undigested reports whether nothing says what chunks should be.
@@ -173,68 +104,6 @@ func (u *Upload) shape() layout {
 	return u.chunks
 }
 
-// Pieces is a copy of the set of the content's pieces that can be read, for an upload
-// whose manifest is known.
-func (u *Upload) Pieces() *shoal.PieceSet {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.pieces.Clone()
-}
-
-// Has reports whether chunk k can be read, durable or not.
-func (u *Upload) Has(k int) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.held.Has(k)
-}
-
-// Missing is which chunks from first up to end are not durable, and the lowest of all.
-func (u *Upload) Missing(first, end int) (missing []api.Run, next int) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.complete() {
-		return []api.Run{}, u.chunks.n
-	}
-	return u.ledger.missing(first, end, api.MaxMissing), u.nextChunk()
-}
-
-// nextChunk needs mu.
-func (u *Upload) nextChunk() int {
-	if runs := u.ledger.missing(0, u.chunks.n, 1); len(runs) > 0 {
-		return runs[0].First
-	}
-	return u.chunks.n
-}
-
-// Status is what is durable. Server, Distributed and the error of hosting it are the caller's to fill in.
-func (u *Upload) Status() api.Status {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	st := api.Status{
-		Task: u.rec.Task, State: api.Receiving, Name: u.rec.Name, Size: u.rec.Size, Chunks: u.chunks.n,
-		Next: u.chunks.n, Missing: []api.Run{}, Received: u.rec.Size,
-	}
-	if u.manifest != nil {
-		st.Content = u.manifest.ID().String()
-	}
-	if u.complete() {
-		st.State = api.Complete
-		return st
-	}
-	if len(u.completing) > 0 {
-		st.State = api.Verifying
-	}
-	st.Next, st.Missing, st.Received = u.nextChunk(), u.ledger.missing(0, u.chunks.n, api.MaxMissing), 0
-	for k := range u.chunks.n {
-		if u.ledger.has(k) {
-			_, _, size := u.chunks.at(k)
-			st.Received += int64(size)
-		}
-	}
-	st.Expires = u.progress.Add(u.store.cfg.Limits.Idle).UTC()
-	return st
-}
-
 // Created is when it was described first.
 func (u *Upload) Created() time.Time { return u.rec.Created }
 
@@ -260,9 +129,8 @@ func (u *Upload) end(ctx context.Context, cause error) {
 	u.ended = cause
 	u.mu.Unlock()
 	_ = u.Sync(ctx) // what fails here was promised to nobody
-	u.store.files.forgetAll(u)
-	u.appending.close()
-	_ = u.root.Close() // it was only read by
+	u.left.Store(true)
+	u.closeAll()
 }
 
 // same reports whether another description is of this upload.

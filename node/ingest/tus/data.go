@@ -1,0 +1,141 @@
+package tus
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/tus/tusd/v2/pkg/handler"
+
+	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/node/ingest/uploads"
+	tapi "github.com/shoal-cdn/shoal/tracker/api"
+)
+
+const (
+	folder     = ".tus"
+	infoFile   = "info.json"
+	offsetFile = "offset"
+	dataFile   = "data"
+
+	saveEvery = 16 << 20 // bytes, after which the offset is made durable within a request
+	maxInfo   = 1 << 20  // bytes of info.json
+)
+
+// data is tusd's data store.
+type data struct {
+	store  *uploads.Store
+	root   *os.Root
+	ctx    context.Context // what goes on longer than a request may ends with it
+	finish func(ctx context.Context, id string, info handler.FileInfo) error
+}
+
+var (
+	_ handler.DataStore           = (*data)(nil)
+	_ handler.TerminaterDataStore = (*data)(nil)
+	_ handler.ConcaterDataStore   = (*data)(nil)
+)
+
+// NewUpload implements [handler.DataStore].
+func (d *data) NewUpload(_ context.Context, info handler.FileInfo) (handler.Upload, error) {
+	if _, err := shoal.NewFileHasher(nameOf(info)); err != nil && !info.IsPartial {
+		return nil, refusal(err)
+	}
+	if _, err := distributeOf(info); err != nil {
+		return nil, refusal(err)
+	}
+	info.ID = strings.ToLower(rand.Text())
+	info.Offset = 0
+	info.Storage = nil
+	u := &upload{d: d, dir: path.Join(folder, info.ID), info: info}
+	if err := d.store.Reserve(info.ID, u.at(dataFile), info.Size, info.PartialUploads...); err != nil {
+		return nil, refusal(err)
+	}
+	if err := u.create(); err != nil {
+		return nil, refusal(errors.Join(err, u.remove()))
+	}
+	return u, nil
+}
+
+// GetUpload implements [handler.DataStore].
+func (d *data) GetUpload(_ context.Context, id string) (handler.Upload, error) {
+	if tapi.CheckTaskID(id) != nil {
+		return nil, handler.ErrNotFound
+	}
+	u := &upload{d: d, dir: path.Join(folder, id)}
+	b, err := u.read(infoFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, handler.ErrNotFound
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &u.info)
+	}
+	if err == nil {
+		u.info.Offset, err = u.offset()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tus upload %s: %w", id, err)
+	}
+	return u, nil
+}
+
+// AsTerminatableUpload implements [handler.TerminaterDataStore].
+func (d *data) AsTerminatableUpload(u handler.Upload) handler.TerminatableUpload { return u.(*upload) }
+
+// AsConcatableUpload implements [handler.ConcaterDataStore].
+func (d *data) AsConcatableUpload(u handler.Upload) handler.ConcatableUpload { return u.(*upload) }
+
+// resume finishes what is whole and was not finished, whatever was in the way: nobody asks for it again.
+func (d *data) resume(ctx context.Context) error {
+	entries, err := fs.ReadDir(d.root.FS(), folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		found, errGet := d.GetUpload(ctx, e.Name())
+		if errGet != nil {
+			continue // it is swept some day
+		}
+		u := found.(*upload)
+		if u.info.Offset != u.info.Size || u.info.IsPartial {
+			continue
+		}
+		if done, errGet := d.store.Get(u.info.ID); errGet == nil && done.Complete() {
+			continue
+		}
+		errFinish := d.finish(ctx, u.info.ID, u.info)
+		if errors.Is(errFinish, shoal.ErrNotFound) { // it was deleted since it was finished
+			errFinish = u.remove()
+		}
+		err = errors.Join(err, errFinish)
+	}
+	return err
+}
+
+// sweep removes what has made no progress for too long, and what was finished as long ago.
+func (d *data) sweep(now time.Time, idle time.Duration) error {
+	entries, err := fs.ReadDir(d.root.FS(), folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		u := &upload{d: d, dir: path.Join(folder, e.Name()), info: handler.FileInfo{ID: e.Name()}}
+		info, err := d.root.Lstat(u.at(offsetFile))
+		if err != nil {
+			info, err = d.root.Lstat(u.dir)
+		}
+		if err == nil && now.Sub(info.ModTime()) >= idle {
+			if err := u.remove(); err != nil {
+				return err
+			}
+		}
+	}
+	return err
+}

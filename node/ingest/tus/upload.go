@@ -1,0 +1,101 @@
+package tus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path"
+
+	"github.com/tus/tusd/v2/pkg/handler"
+)
+
+// upload is one upload as tusd sees it. tusd uses it under a lock.
+type upload struct {
+	d    *data
+	dir  string
+	info handler.FileInfo
+}
+
+func (u *upload) at(name string) string { return path.Join(u.dir, name) }
+
+// create makes the upload's folder. Its information comes last: without it there is no upload.
+func (u *upload) create() error {
+	b, err := json.Marshal(u.info)
+	if err != nil {
+		return err
+	}
+	if err := u.d.root.MkdirAll(u.dir, 0o755); err != nil {
+		return err
+	}
+	return errors.Join(u.replace(offsetFile, []byte("0")), u.d.root.WriteFile(u.at(dataFile), nil, 0o644), u.replace(infoFile, b))
+}
+
+// remove deletes the upload, and gives back what it had reserved.
+func (u *upload) remove() error {
+	return errors.Join(u.d.root.RemoveAll(u.dir), u.d.store.Unreserve(u.info.ID))
+}
+
+// WriteChunk implements [handler.Upload].
+func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (int64, error) {
+	f, err := u.d.root.OpenFile(u.at(dataFile), os.O_WRONLY, 0)
+	if err != nil {
+		return 0, refusal(err)
+	}
+	defer f.Close()
+	sum := checksumOf(ctx)
+	if sum != nil {
+		src = io.TeeReader(src, sum.hash)
+	}
+	to := io.NewOffsetWriter(f, offset)
+	var written int64
+	for {
+		if err := u.d.store.Room(saveEvery); err != nil {
+			return written, refusal(err)
+		}
+		n, err := io.CopyN(to, src, saveEvery)
+		if sum == nil && n > 0 {
+			if err := u.save(f, offset+written+n); err != nil {
+				return written, refusal(err)
+			}
+		}
+		written += n
+		switch {
+		case errors.Is(err, io.EOF) && sum == nil:
+			return written, nil
+		case errors.Is(err, io.EOF):
+			return u.check(f, sum, offset, written)
+		case err != nil:
+			return written, refusal(err)
+		}
+	}
+}
+
+// check keeps what was written if it has the checksum that came with it, else nothing of it.
+func (u *upload) check(f *os.File, sum *checksum, offset, written int64) (int64, error) {
+	if !sum.fits() {
+		return 0, errChecksum
+	}
+	if err := u.save(f, offset+written); err != nil {
+		return 0, refusal(err)
+	}
+	return written, nil
+}
+
+// GetInfo implements [handler.Upload].
+func (u *upload) GetInfo(context.Context) (handler.FileInfo, error) { return u.info, nil }
+
+// GetReader implements [handler.Upload]. Contents are read elsewhere.
+func (u *upload) GetReader(context.Context) (io.ReadCloser, error) { return nil, handler.ErrNotFound }
+
+// FinishUpload implements [handler.Upload]. It goes on when the client does not wait: nobody would ask again.
+func (u *upload) FinishUpload(context.Context) error {
+	if u.info.IsPartial {
+		return nil
+	}
+	return refusal(u.d.finish(u.d.ctx, u.info.ID, u.info))
+}
+
+// Terminate implements [handler.TerminatableUpload].
+func (u *upload) Terminate(context.Context) error { return u.remove() }
