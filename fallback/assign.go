@@ -24,7 +24,7 @@ func (f *Fetcher) assign(ctx context.Context, now time.Time) (claimable bool) {
 			f.begin(ctx, now, c, seg)
 			continue
 		case claimable:
-			first, count, ok := f.cfg.Pieces.Claim(ctx, rangeSize(c.speed()))
+			first, count, ok := f.cfg.Pieces.Claim(ctx, rangeSize(c.speed(), c.src.rangeTime()))
 			if ok {
 				f.begin(ctx, now, c, newSegment(f.cfg.Manifest, first, count))
 				continue
@@ -44,10 +44,12 @@ func (f *Fetcher) idle(now time.Time) []*conn {
 		if !s.health.usable(now) {
 			continue
 		}
+		s.learn()
 		s.fit(s.open(), f.cfg.Limits)
-		for _, c := range s.conns {
-			if !c.busy() {
-				idle = append(idle, c)
+		for _, l := range s.lanes {
+			i := slices.IndexFunc(l.conns, func(c *conn) bool { return !c.busy() })
+			if i >= 0 && l.conns[i].next(now) {
+				idle = append(idle, l.conns[i])
 			}
 		}
 	}
@@ -55,19 +57,51 @@ func (f *Fetcher) idle(now time.Time) []*conn {
 	return idle
 }
 
-// fit makes connections until there are n, and ends idle ones beyond that.
+// fit makes lanes until there are n, and ends idle ones beyond that.
 func (s *source) fit(n int, limits Limits) {
-	for excess := len(s.conns) - n; excess > 0; excess-- {
-		i := slices.IndexFunc(s.conns, func(c *conn) bool { return !c.busy() })
+	for excess := len(s.lanes) - n; excess > 0; excess-- {
+		i := slices.IndexFunc(s.lanes, (*lane).idle)
 		if i < 0 {
 			return
 		}
-		s.conns[i].close()
-		s.conns = slices.Delete(s.conns, i, i+1)
+		s.remove(s.lanes[i])
 	}
-	for len(s.conns) < n {
-		s.conns = append(s.conns, &conn{src: s, floor: floor{rate: limits.MinRate, window: limits.Window}})
+	for len(s.lanes) < n {
+		l := s.lane()
+		for range s.depth() {
+			l.conns = append(l.conns, &conn{src: s, lane: l, floor: floor{rate: limits.MinRate, window: limits.Window}})
+		}
+		s.lanes = append(s.lanes, l)
+		s.conns = append(s.conns, l.conns...)
 	}
+	if s.connections.rtt > 0 { // it is known how many are to be used
+		s.dismiss()
+	}
+}
+
+// dismiss ends the lanes that were made ahead of time and are not in use.
+func (s *source) dismiss() {
+	for _, l := range s.spares {
+		l.close()
+	}
+	s.spares = nil
+}
+
+// lane is a new lane, or one that was made ahead of time.
+func (s *source) lane() *lane {
+	if len(s.spares) == 0 {
+		return new(lane)
+	}
+	l := s.spares[0]
+	s.spares = s.spares[1:]
+	return l
+}
+
+// remove ends an idle lane.
+func (s *source) remove(l *lane) {
+	l.close()
+	s.lanes = slices.DeleteFunc(s.lanes, func(other *lane) bool { return other == l })
+	s.conns = slices.DeleteFunc(s.conns, func(c *conn) bool { return c.lane == l })
 }
 
 // drop breaks off all transfers and ends the idle connections.
@@ -75,27 +109,22 @@ func (s *source) drop(why error) {
 	for _, c := range s.conns {
 		if c.busy() {
 			c.cancel(why)
-		} else {
-			c.close()
 		}
 	}
-	s.conns = slices.DeleteFunc(s.conns, func(c *conn) bool { return !c.busy() })
+	for _, l := range slices.Clone(s.lanes) {
+		if l.idle() {
+			s.remove(l)
+		}
+	}
 }
 
 // begin has c fetch what is missing of seg.
 func (f *Fetcher) begin(ctx context.Context, now time.Time, c *conn, seg *segment) {
 	s, limits := c.src, &f.cfg.Limits
-	h := how{transport: s.route.next(now)}
-	var stall time.Duration
-	h.connect, stall = s.route.bounds(now, h.transport, limits)
-	h.http2 = h.transport == TCP && s.route.http2
-	if h.transport == QUIC {
-		h.port = s.port
-	}
+	h, stall := s.how(now, limits)
 	t := &transfer{f: f, c: c, seg: seg, how: h, answer: h.connect + limits.Answer, stall: stall}
-	if c.link != nil && c.link.answered && c.link.how.transport == h.transport {
-		h.connect = c.link.how.connect // is connected already
-		t.how = h
+	if k := c.lane.current(h.transport); k != nil {
+		t.how.connect = k.how.connect // is connected already
 		t.answer = limits.Answer
 		if stall < limits.Stall {
 			t.answer = stall // a new connection will tell whether TCP still works
@@ -108,13 +137,24 @@ func (f *Fetcher) begin(ctx context.Context, now time.Time, c *conn, seg *segmen
 	go func() { f.outcomes <- t.run(ctx) }() // settle receives it; stop waits for all
 }
 
+// how is by what the next range goes, and how long it may be silent.
+func (s *source) how(now time.Time, limits *Limits) (h how, stall time.Duration) {
+	h.transport = s.route.next(now)
+	h.connect, stall = s.route.bounds(now, h.transport, s.connections.rtt, limits)
+	h.http2 = h.transport == TCP && s.route.http2
+	if h.transport == QUIC {
+		h.port = s.port
+	}
+	return h, stall
+}
+
 // help has an idle connection help with the range that would be done last.
 func (f *Fetcher) help(ctx context.Context, now time.Time, c *conn) {
 	var busy []*conn
 	var ranges []outstanding
 	for _, s := range f.sources {
 		for _, other := range s.conns {
-			if other.busy() {
+			if other.busy() && other.lane != c.lane {
 				o := other.seg.outstanding()
 				o.age, o.got, o.rtt = now.Sub(other.began), other.got.Load(), time.Duration(other.rtt.Load())
 				busy, ranges = append(busy, other), append(ranges, o)

@@ -19,6 +19,10 @@ type Config struct {
 	// claim: there will be more.
 	Standby bool
 
+	// Reached are connections made ahead of time. Those to Upstreams of the same URL are
+	// used, and the Fetcher's from then on; the others are left alone.
+	Reached []*Reached
+
 	// WebSeeds guards the connections to web seeds, redirects included.
 	WebSeeds Guard
 	// Nodes guards those to nodes; nil: they may have any address.
@@ -45,7 +49,7 @@ type Limits struct {
 	// ConnectTCP and StallTCP are used instead where HTTP/3 could take over.
 	// Defaults 2.5 s, which one lost SYN fits in, and 1.4 s; after a silence
 	// connecting may take no longer than the latter, so that HTTP/3 is there
-	// within 3 s.
+	// within 3 s. Over more than 140 ms of round trip a silence may last longer.
 	ConnectTCP, StallTCP time.Duration
 	// MinRate is the rate below which a connection is given up, taken over Window.
 	// Defaults 4 KiB/s and 5 s.
@@ -56,6 +60,16 @@ type Limits struct {
 	Backoff time.Duration
 	// Patience is how long Run goes on with nothing arriving. Default 25 s.
 	Patience time.Duration
+}
+
+// stallRTTs is how many round trips a silence lasts at least before HTTP/3 takes over: a
+// packet may be lost, and so may the next one that repairs that, while a queue is full.
+const stallRTTs = 10
+
+// stallTCP is the longest silence where HTTP/3 could take over, over a round-trip
+// time; 0: not known.
+func (l *Limits) stallTCP(rtt time.Duration) time.Duration {
+	return max(l.StallTCP, stallRTTs*rtt)
 }
 
 // withDefaults fills in what is not set.

@@ -7,23 +7,22 @@ import (
 	"time"
 )
 
-// conn is one of an upstream's connections: at most one request at a time, each
-// in a goroutine that reports to the fetcher's loop by an outcome.
+// conn makes requests over a lane: at most one at a time, each in a goroutine that
+// reports to the fetcher's loop by an outcome.
 type conn struct {
-	src *source
+	src  *source
+	lane *lane
 
 	// The loop's.
 	seg    *segment // under way; nil: idle
 	began  time.Time
 	cancel context.CancelCauseFunc
-	rate   float64 // of its latest range, bytes a second; 0: not known
 
 	// Shared.
 	got atomic.Int64 // bytes since began
 	rtt atomic.Int64 // once an answer came, at least 1; ns
 
 	// The goroutine's while one runs, else the loop's.
-	link  *link
 	floor floor
 	buf   []byte // for the next segment; nil: none yet
 }
@@ -33,8 +32,8 @@ func (c *conn) busy() bool { return c.seg != nil }
 
 // speed is the expected rate of the next range, bytes a second; 0: not known.
 func (c *conn) speed() float64 {
-	if c.rate > 0 {
-		return c.rate
+	if c.lane.rate > 0 {
+		return c.lane.rate
 	}
 	return c.src.route.rate[c.src.route.current]
 }
@@ -45,6 +44,9 @@ const (
 	aheadRTTs = 1.5
 	// coldRTTs is the same for a connection that has to be opened: TCP and TLS.
 	coldRTTs = aheadRTTs + 2
+	// sharedRTTs is the same on one connection, where nothing is lost by asking early: also
+	// while what was sent waits for lost packets to be repaired, the sender has work.
+	sharedRTTs = 8
 )
 
 // ending reports whether the range under way will have come by the time that an
@@ -52,7 +54,10 @@ const (
 func (c *conn) ending(now time.Time, next *conn) bool {
 	rtt := time.Duration(c.rtt.Load())
 	ahead := time.Duration(aheadRTTs * float64(rtt))
-	if next.link == nil || !next.link.answered {
+	switch {
+	case next.lane == c.lane:
+		ahead = time.Duration(sharedRTTs * float64(rtt))
+	case next.lane.current(c.src.route.current) == nil:
 		ahead = time.Duration(coldRTTs * float64(rtt))
 	}
 	from, to := c.seg.missing()
@@ -60,12 +65,15 @@ func (c *conn) ending(now time.Time, next *conn) bool {
 	return rtt > 0 && float64(to-from)*took.Seconds() <= float64(c.got.Load())*ahead.Seconds()
 }
 
-// close ends an idle connection.
-func (c *conn) close() {
-	if c.link != nil {
-		c.link.close()
-		c.link = nil
+// next reports whether a range may begin on c, which is idle, as far as its lane goes: no
+// other is under way there, but for one that is ending.
+func (c *conn) next(now time.Time) bool {
+	for _, other := range c.lane.conns {
+		if other != c && other.busy() && !other.ending(now, c) {
+			return false
+		}
 	}
+	return true
 }
 
 // outcome is what became of a range.

@@ -6,6 +6,9 @@ const (
 	minGain  = 1.10 // what one more step must bring
 	nearRTT  = 80 * time.Millisecond
 	farStart = 4 // connections over that: one takes long to find out how fast it may send
+	// farBBR is the same where the sender has BBR: one leaves the line idle while it measures its
+	// length, and each more overruns it by a share.
+	farBBR = 2
 	// ample is the rate of one connection, bytes/s, at which a sender that does not
 	// take losses for congestion is not held back by them.
 	ample        = 1 << 20
@@ -63,7 +66,11 @@ func (c *connections) connected(rtt time.Duration) {
 		return
 	}
 	c.rtt = max(rtt, 1)
-	if rtt >= nearRTT {
+	switch {
+	case rtt < nearRTT:
+	case c.bbr:
+		c.start = max(c.start, farBBR)
+	default:
 		c.start = max(c.start, farStart)
 	}
 	c.n = max(c.n, c.start)

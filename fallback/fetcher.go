@@ -79,13 +79,21 @@ func (f *Fetcher) add(u Upstream) error {
 		return err
 	}
 	if f.source(u.Name) != nil {
-		return fmt.Errorf("upstream %.100q: %w: there are two of that name", u.Name, shoal.ErrInvalid)
+		return fmt.Errorf("upstream %.100q: %w: there are two of that name", Label(u.Name), shoal.ErrInvalid)
 	}
 	guard := f.cfg.Nodes
 	if u.Kind == WebSeed {
 		guard = &f.cfg.WebSeeds
 	}
-	f.sources = append(f.sources, newSource(u, base, guard))
+	s := newSource(u, base, guard)
+	for _, r := range f.cfg.Reached {
+		if r.src.Name == u.Name && r.src.URL == u.URL && r.src.Kind == u.Kind {
+			s = r.take()
+			s.Upstream, s.guard = u, guard // of the connections to come
+			s.most.Store(int64(u.Connections))
+		}
+	}
+	f.sources = append(f.sources, s)
 	return nil
 }
 
@@ -154,10 +162,11 @@ func (f *Fetcher) stop(cancel context.CancelCauseFunc) {
 		_ = f.settle(time.Now(), <-f.outcomes) // the first error counts, or none
 	}
 	for _, s := range f.sources {
-		for _, c := range s.conns {
-			c.close()
+		s.dismiss()
+		for _, l := range s.lanes {
+			l.close()
 		}
-		s.conns = nil
+		s.lanes, s.conns = nil, nil
 	}
 	f.release(func(*segment) bool { return true })
 	f.publish(time.Now())
@@ -198,7 +207,7 @@ func (f *Fetcher) reasons(hopeless bool, idle time.Duration) error {
 	var errs []error
 	for _, s := range f.sources {
 		if why := s.why(); why != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", s.Name, why))
+			errs = append(errs, fmt.Errorf("%s: %w", Label(s.Name), why))
 		}
 	}
 	what := "no upstream is left"

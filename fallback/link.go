@@ -8,17 +8,37 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/shoal-cdn/shoal/internal/sockopt"
 )
 
-// link is one connection's way to speak HTTP: a client of its own, so that no
+// receiveBuffer is what a connection can hold from the beginning, in bytes, where the kernel
+// allows it: four round trips of 200 ms at 80 Mbit/s, since what follows a lost packet waits
+// there until that has come. What kernels begin with grows too late: a sender held back
+// by it for three round trips takes that for the path's capacity (BBR's startup).
+const receiveBuffer = 8 << 20
+
+// streamBuffer is how far a stream of HTTP/2 may be ahead of its reader, in bytes: as far as
+// the connection, whose receive buffer bounds it anyway.
+const streamBuffer = 64 << 20
+
+// link is a lane's way to speak HTTP: a client of its own, so that no
 // two of them share a TCP or QUIC connection. After a redirect it is to several
-// servers. One goroutine at a time uses it.
+// servers. It is safe for concurrent use.
 type link struct {
 	client   *http.Client
 	how      how
-	answered bool         // an answer came over it
+	answered atomic.Bool  // an answer came over it
 	rtt      atomic.Int64 // of the latest connection, ns; 0: none yet
-	close    func()
+	users    int          // ranges under way; guarded by the lane's mu
+	close    func()       // what nobody uses
+}
+
+// retire closes the link once nobody uses it. The caller holds the lane's mu.
+func (l *link) retire() {
+	if l.users == 0 {
+		l.close()
+	}
 }
 
 // how is by what protocol a link speaks, and what it was made with.
@@ -52,6 +72,7 @@ func openTCP(src *source, h how, dial dialFunc, rtt *atomic.Int64) (http.RoundTr
 		Timeout: h.connect,
 		Control: func(network, addr string, c syscall.RawConn) error {
 			began.Store(time.Now().UnixNano())
+			_ = sockopt.WidenReceive(c, receiveBuffer) // only tunes
 			return src.guard.control(network, addr, c)
 		},
 	}
@@ -69,13 +90,16 @@ func openTCP(src *source, h how, dial dialFunc, rtt *atomic.Int64) (http.RoundTr
 		conf = new(tls.Config)
 	}
 	conf.ClientSessionCache = src.sessions
-	if !h.http2 { // said plainly, so that a server without it can say so too
-		conf.NextProtos = []string{"http/1.1"}
-	}
 	t := newTransport(dial, conf, h.connect)
-	if h.http2 {
+	switch {
+	case h.http2:
 		t.Protocols.SetHTTP1(false)
 		t.Protocols.SetHTTP2(true)
+	case src.overlaps():
+		t.Protocols.SetHTTP2(true)
+	default: // said plainly, so that a server without it can say so too
+		t.TLSClientConfig.NextProtos = []string{"http/1.1"}
 	}
+	t.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: streamBuffer}
 	return t, t.CloseIdleConnections
 }

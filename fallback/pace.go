@@ -14,19 +14,22 @@ const (
 	maxRange   = 32 << 20
 	firstRange = 4 << 20 // of a connection whose rate nobody knows
 	rangeTime  = 4 * time.Second
+	// sharedTime is how long one should take where the next one is asked for while it is
+	// coming: that costs nothing, and what is to be read is divided evenly among lanes.
+	sharedTime = time.Second
 )
 
 // rangeSize is how much a connection should ask for that has got so many bytes
-// a second; 0: not known.
-func rangeSize(rate float64) int64 {
+// a second, 0: not known, for it to take so long.
+func rangeSize(rate float64, d time.Duration) int64 {
 	if rate == 0 {
 		return firstRange
 	}
-	return int64(min(max(rate*rangeTime.Seconds(), minRange), maxRange))
+	return int64(min(max(rate*d.Seconds(), minRange), maxRange))
 }
 
-// cruise is the rate at which the second half of a range comes: in the first one, the
-// sender may be finding out how fast it may send. A zero cruise knows nothing.
+// cruise is the rate at which a lane brings bytes while the second half of a range comes: in the
+// first one, the sender may be finding out how fast it may send. A zero cruise knows nothing.
 type cruise struct {
 	half  time.Time
 	bytes int64 // by then
@@ -36,14 +39,15 @@ type cruise struct {
 // for a lost packet comes all at once.
 const maxCruise = 4
 
-// mark notes when half of size bytes have come.
-func (c *cruise) mark(now time.Time, bytes, size int64) {
-	if c.half.IsZero() && 2*bytes >= size {
+// mark notes that half of the range has come, and what the lane has brought since it was
+// asked for. Only the first call counts.
+func (c *cruise) mark(now time.Time, bytes int64) {
+	if c.half.IsZero() {
 		c.half, c.bytes = now, bytes
 	}
 }
 
-// rate is in bytes a second, for a range of which so many bytes came in took, until now.
+// rate is in bytes a second, where so many bytes came in took, until now.
 func (c *cruise) rate(now time.Time, bytes int64, took time.Duration) float64 {
 	whole := float64(bytes) / max(took.Seconds(), 1e-6)
 	d := now.Sub(c.half).Seconds()

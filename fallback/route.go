@@ -59,8 +59,9 @@ func (r *route) waitForTCP(now time.Time) {
 
 // bounds are how long a request over t may take to connect and be silent. Over
 // TCP they are short while HTTP/3 could take over, but longer after each
-// silence that a new connection ended: then it was the server that waited.
-func (r *route) bounds(now time.Time, t Transport, l *Limits) (connect, stall time.Duration) {
+// silence that a new connection ended: then it was the server that waited. rtt is the
+// upstream's; 0: not known.
+func (r *route) bounds(now time.Time, t Transport, rtt time.Duration, l *Limits) (connect, stall time.Duration) {
 	if t == QUIC || !r.canTakeOver(now) {
 		return l.Connect, l.Stall
 	}
@@ -68,7 +69,7 @@ func (r *route) bounds(now time.Time, t Transport, l *Limits) (connect, stall ti
 	if r.stalls > 0 {
 		connect = min(connect, l.StallTCP) // together they are the time that HTTP/3 has to wait
 	}
-	return min(connect, l.Connect), min(l.StallTCP<<r.stalls, l.Stall)
+	return min(connect, l.Connect), min(l.stallTCP(rtt)<<r.stalls, l.Stall)
 }
 
 // failed notes a failure over t. again: the next attempt goes another way, and

@@ -32,9 +32,8 @@ func (f *Fetcher) settle(now time.Time, o outcome) error {
 	} else if local, ok := errors.AsType[*localError](o.err); ok {
 		return local.err
 	}
-	if s.health.final {
-		c.close()
-		s.conns = slices.DeleteFunc(s.conns, func(other *conn) bool { return other == c })
+	if s.health.final && c.lane.idle() {
+		s.remove(c.lane)
 	}
 	return nil
 }
@@ -43,8 +42,8 @@ func (f *Fetcher) settle(now time.Time, o outcome) error {
 func (f *Fetcher) complete(c *conn, seg *segment, o outcome) {
 	c.src.health.succeed()
 	if o.rate > 0 {
-		c.rate = o.rate
-		c.src.route.finished(o.transport, c.rate)
+		c.lane.rate = o.rate
+		c.src.route.finished(o.transport, o.rate)
 		if c.src.route.current == TCP {
 			c.src.tcpErr = nil
 		}
@@ -64,13 +63,13 @@ func (f *Fetcher) failed(now time.Time, c *conn, t Transport, fault *fault) {
 	if s.route.failed(now, t, fault.kind) {
 		if t == TCP {
 			s.tcpErr = fault.err
-			for _, other := range s.conns { // a new one tells sooner than those that stand by
-				if !other.busy() {
-					other.close()
+			for _, l := range s.lanes { // a new connection tells sooner than those that stand by
+				if l.idle() {
+					l.close()
 				}
 			}
 		}
-		f.log.Debug("upstream: another way", "upstream", s.Name, "transport", s.route.current, "why", fault)
+		f.log.Debug("upstream: another way", "upstream", Label(s.Name), "transport", s.route.current, "why", fault)
 	} else {
 		if t == QUIC && s.tcpErr != nil {
 			fault.err = fmt.Errorf("over HTTP/3: %w; over TCP: %w", fault.err, s.tcpErr)
@@ -94,11 +93,11 @@ func (f *Fetcher) blame(now time.Time, s *source, fault *fault) {
 	}
 	s.health.fail(now, fault, f.cfg.Limits.Backoff, f.rng)
 	if s.health.final {
-		f.log.Warn("upstream benched", "content", f.cfg.Manifest.ID(), "upstream", s.Name, "why", fault)
+		f.log.Warn("upstream benched", "content", f.cfg.Manifest.ID(), "upstream", Label(s.Name), "why", fault)
 		s.drop(errBenched)
 		return
 	}
-	f.log.Info("upstream cools down", "content", f.cfg.Manifest.ID(), "upstream", s.Name, "until", s.health.until, "why", fault)
+	f.log.Info("upstream cools down", "content", f.cfg.Manifest.ID(), "upstream", Label(s.Name), "until", s.health.until, "why", fault)
 }
 
 // giveBack puts what is missing of a segment into the queue, unless another
@@ -146,11 +145,6 @@ func (f *Fetcher) tick(now time.Time) {
 		s.meter.observe(now, bytes)
 		s.learn()
 		working := s.busy() >= s.wanted() && !s.health.suspect()
-		for _, c := range s.conns {
-			if rtt := c.rtt.Load(); rtt > 0 {
-				s.connections.connected(time.Duration(rtt))
-			}
-		}
 		s.connections.observe(now, bytes, working)
 	}
 }

@@ -30,7 +30,9 @@ type source struct {
 	port        uint16 // of HTTP/3, where it is not the URL's
 	tcpErr      error  // why TCP was given up
 	connections connections
-	conns       []*conn
+	lanes       []*lane
+	conns       []*conn // the lanes'
+	spares      []*lane // made ahead of time, for the first ones
 	meter       meter
 	seen        int64 // bytes by the last tick
 }
@@ -49,6 +51,11 @@ func newSource(u Upstream, base *url.URL, guard *Guard) *source {
 
 // learn takes note of what the connections found out.
 func (s *source) learn() {
+	for _, l := range s.lanes {
+		if rtt := l.rtt(); rtt > 0 {
+			s.connections.connected(rtt)
+		}
+	}
 	if port := uint16(s.offer.Load()); port != 0 {
 		s.port = port
 		s.route.offered()
@@ -68,13 +75,38 @@ func (s *source) wanted() int {
 	return s.bound(s.connections.n)
 }
 
-// open is how many connections to have for that: one more, so that the next range
+// open is how many lanes to have for that: one more where ranges don't overlap on
+// them, so that the next one
 // is asked for before another one's last byte has come.
 func (s *source) open() int {
-	if s.health.suspect() {
+	switch {
+	case s.health.suspect():
 		return 1
+	case s.overlaps():
+		return s.bound(s.connections.n)
 	}
 	return s.bound(s.connections.n + 1)
+}
+
+// overlaps reports whether the upstream can be asked for a range while another is
+// still coming over the same connection.
+func (s *source) overlaps() bool { return s.Kind == Node && s.base.Scheme == "https" }
+
+// rangeTime is how long a range should take. Those that overlap are together longer than what is
+// asked for ahead.
+func (s *source) rangeTime() time.Duration {
+	if s.overlaps() {
+		return max(sharedTime, sharedRTTs*s.connections.rtt*3/4)
+	}
+	return rangeTime
+}
+
+// depth is how many conns a lane has.
+func (s *source) depth() int {
+	if s.overlaps() {
+		return 2
+	}
+	return 1
 }
 
 func (s *source) bound(n int) int {
@@ -95,10 +127,10 @@ func (s *source) running(now time.Time, next *conn) (n int) {
 	return n
 }
 
-// busy is how many connections have a range under way.
+// busy is how many lanes have a range under way.
 func (s *source) busy() (n int) {
-	for _, c := range s.conns {
-		if c.busy() {
+	for _, l := range s.lanes {
+		if !l.idle() {
 			n++
 		}
 	}

@@ -28,7 +28,7 @@ func TestConnections(t *testing.T) {
 	}{
 		{"TCP, near, one fills the link", TCP, WebSeed, 20 * time.Millisecond, func(int) float64 { return link }, 1, 3, 2},
 		{"BBR, near, one fills the link", TCP, Node, 20 * time.Millisecond, func(int) float64 { return link }, 1, 1, 1},
-		{"BBR, far, one fills the link", TCP, Node, 100 * time.Millisecond, func(int) float64 { return link }, 1, 4, 4},
+		{"BBR, far, one fills the link", TCP, Node, 100 * time.Millisecond, func(int) float64 { return link }, 1, 2, 2},
 		{"BBR, refused, so that each adds a share", TCP, Node, 20 * time.Millisecond, func(n int) float64 { return float64(n) * share }, 1, 8, 8},
 		{"TCP, far, one fills the link", TCP, WebSeed, 100 * time.Millisecond, func(int) float64 { return link }, 1, 5, 4},
 		{"TCP, each adds a share", TCP, WebSeed, 20 * time.Millisecond, func(n int) float64 { return float64(n) * share }, 1, 8, 8},
@@ -171,23 +171,26 @@ func TestRouteStaysWithWhatWorks(t *testing.T) {
 func TestRouteBounds(t *testing.T) {
 	l := Limits{}.withDefaults()
 	r := newRoute(true)
-	connect, stall := r.bounds(start, TCP, &l)
+	connect, stall := r.bounds(start, TCP, 60*time.Millisecond, &l)
 	if connect >= 3*time.Second || connect < 2*time.Second {
 		t.Errorf("%s to connect: more than 3 s, or less than a lost SYN takes", connect)
 	}
 	r.failed(start, TCP, stalled)
-	connect, longer := r.bounds(start, TCP, &l)
+	connect, longer := r.bounds(start, TCP, 60*time.Millisecond, &l)
 	if longer != 2*stall {
 		t.Errorf("after a silence: %s, want %s", longer, 2*stall)
+	}
+	if _, far := r.bounds(start, TCP, 200*time.Millisecond, &l); far < 2*2*time.Second {
+		t.Errorf("a round trip of 200 ms, after a silence: %s", far)
 	}
 	if connect+stall >= 3*time.Second {
 		t.Errorf("silence of %s and %s to connect: more than 3 s", stall, connect)
 	}
-	if connect, stall := r.bounds(start, QUIC, &l); connect != l.Connect || stall != l.Stall {
+	if connect, stall := r.bounds(start, QUIC, 60*time.Millisecond, &l); connect != l.Connect || stall != l.Stall {
 		t.Errorf("HTTP/3: %s and %s", connect, stall)
 	}
 	plain := newRoute(false)
-	if connect, stall := plain.bounds(start, TCP, &l); connect != l.Connect || stall != l.Stall {
+	if connect, stall := plain.bounds(start, TCP, 60*time.Millisecond, &l); connect != l.Connect || stall != l.Stall {
 		t.Errorf("without HTTP/3: %s and %s", connect, stall)
 	}
 }
@@ -295,10 +298,9 @@ func TestCruise(t *testing.T) {
 		"cut short before":            {0, MiB, time.Second, 1},
 	} {
 		var c cruise
-		c.mark(at(0), 0, 4*MiB)
 		if tt.half > 0 {
-			c.mark(at(tt.half), 2*MiB, 4*MiB)
-			c.mark(at(tt.took), tt.bytes, 4*MiB)
+			c.mark(at(tt.half), 2*MiB)
+			c.mark(at(tt.took), tt.bytes)
 		}
 		if got := c.rate(at(tt.took), tt.bytes, tt.took) / MiB; math.Abs(got-tt.want) > 1e-3 {
 			t.Errorf("%s: %.3f MiB/s, want %.3f", name, got, tt.want)
@@ -308,7 +310,7 @@ func TestCruise(t *testing.T) {
 
 func TestRangeSize(t *testing.T) {
 	for rate, want := range map[float64]int64{0: firstRange, 1e3: minRange, 1 << 20: 4 << 20, 1e9: maxRange} {
-		if got := rangeSize(rate); got != want {
+		if got := rangeSize(rate, rangeTime); got != want {
 			t.Errorf("%g: %d, want %d", rate, got, want)
 		}
 	}

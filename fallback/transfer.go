@@ -25,9 +25,13 @@ type transfer struct {
 	// answer bounds the wait for the header, stall that for the next byte.
 	answer, stall time.Duration
 
+	link   *link       // in use
 	watch  *time.Timer // cancels the request
+	before int64       // bytes that the lane had brought
 	cruise cruise
 	out    outcome
+	// unusable: the link must not be used again, although the range has come.
+	unusable bool
 }
 
 // tailWait is how long to wait for the end of a body that is complete, so that
@@ -38,16 +42,18 @@ const tailWait = time.Second
 // complete, or its owner again is the loop.
 func (t *transfer) run(ctx context.Context) outcome {
 	began := time.Now()
+	t.before = t.c.lane.got.Load()
 	t.out = outcome{c: t.c, transport: t.how.transport}
+	t.start()
 	t.out.err = t.fetch(ctx)
 	if ctx.Err() != nil {
 		t.out.err = context.Cause(ctx)
 	}
 	t.out.took = time.Since(began)
-	t.out.rate = t.cruise.rate(time.Now(), t.c.got.Load(), t.out.took)
-	if t.out.err != nil {
-		t.c.close()
+	if t.c.got.Load() > 0 {
+		t.out.rate = t.cruise.rate(time.Now(), t.c.lane.got.Load()-t.before, t.out.took)
 	}
+	t.c.lane.leave(t.link, t.out.err != nil || t.unusable)
 	if t.seg.have == 0 {
 		t.c.buf, t.seg.buf = t.seg.buf, nil
 	}
@@ -60,7 +66,6 @@ func (t *transfer) fetch(parent context.Context) error {
 	t.watch = time.AfterFunc(t.answer, func() { cancel(errSilence) })
 	defer t.watch.Stop()
 
-	t.start()
 	from, to := t.seg.missing()
 	resp, err := t.request(ctx, from, to)
 	if err != nil {
@@ -80,10 +85,7 @@ func (t *transfer) fetch(parent context.Context) error {
 
 // start readies connection and segment.
 func (t *transfer) start() {
-	if c := t.c; c.link == nil || c.link.how != t.how {
-		c.close()
-		c.link = open(c.src, t.how, t.f.dial)
-	}
+	t.link = t.c.lane.use(t.how, func() *link { return open(t.c.src, t.how, t.f.dial) })
 	if t.seg.buf == nil {
 		t.seg.buf, t.c.buf = t.c.buf, nil
 	}
@@ -105,15 +107,16 @@ func (t *transfer) request(ctx context.Context, from, to int64) (*http.Response,
 		},
 	}).WithContext(ctx)
 	began := time.Now()
-	resp, err := t.c.link.client.Do(req)
+	resp, err := t.link.client.Do(req)
 	if err != nil {
 		if context.Cause(ctx) == errSilence {
 			return nil, silenceFault("wait for an answer", time.Since(began))
 		}
 		return nil, requestFault(err, time.Since(began))
 	}
-	t.c.link.answered = true
-	t.c.rtt.Store(max(1, t.c.link.rtt.Load()))
+	t.link.answered.Store(true)
+	t.link.rtt.CompareAndSwap(0, 1) // it is known now that there is one
+	t.c.rtt.Store(t.link.rtt.Load())
 	return resp, nil
 }
 
@@ -125,7 +128,7 @@ func (t *transfer) learn(resp *http.Response) {
 	}
 	t.c.src.offer.Store(uint32(port))
 	if t.how.transport == TCP {
-		t.stall = min(t.stall, t.f.cfg.Limits.StallTCP)
+		t.stall = min(t.stall, t.f.cfg.Limits.stallTCP(time.Duration(t.c.rtt.Load())))
 	}
 }
 
@@ -150,7 +153,9 @@ func (t *transfer) receive(ctx, parent context.Context, body io.Reader, from, to
 				}
 				return bodyFault(err, at-from, to-from)
 			}
-			t.cruise.mark(time.Now(), at-from, to-from)
+			if 2*(at-from) >= to-from {
+				t.cruise.mark(time.Now(), t.c.lane.got.Load()-t.before)
+			}
 		}
 		if err := t.deliver(parent, piece, size); err != nil {
 			return err
@@ -173,6 +178,7 @@ func (t *transfer) read(ctx context.Context, body io.Reader, p []byte) (int, err
 		t.seg.received(n, t.c.src)
 		t.c.src.bytes.Add(int64(n))
 		t.c.got.Add(int64(n))
+		t.c.lane.got.Add(int64(n))
 		if werr := t.f.limit(ctx, n); werr != nil {
 			return n, werr
 		}
@@ -243,7 +249,7 @@ func (t *transfer) end(ctx context.Context, body io.Reader, n int64) error {
 		return faultf(endless, "%w: sends more than the %d bytes asked for", shoal.ErrCorrupt, n)
 	}
 	if err != io.EOF {
-		t.c.close() // all is here, but the connection is of no use any more
+		t.unusable = true // all is here, but the connection is of no use any more
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ const maxURLBytes = 8 << 10
 // parse checks the upstream. The error is of kind [shoal.ErrInvalid].
 func (u *Upstream) parse() (*url.URL, error) {
 	invalid := func(why string) error {
-		return fmt.Errorf("upstream %.100q: %w: %s", u.Name, shoal.ErrInvalid, why)
+		return fmt.Errorf("upstream %.100q: %w: %s", Label(u.Name), shoal.ErrInvalid, why)
 	}
 	if u.Name == "" {
 		return nil, invalid("no name")

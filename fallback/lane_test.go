@@ -1,0 +1,176 @@
+package fallback
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// gatewayServer is a node's gateway, with HTTP/2.
+type gatewayServer struct {
+	*httptest.Server
+	connections atomic.Int64 // that were accepted
+
+	mu     sync.Mutex
+	most   int // requests at once on one connection
+	under  map[string]int
+	heads  int
+	protos []string
+}
+
+func newGatewayServer(t *testing.T, c content, pause time.Duration) *gatewayServer {
+	g := &gatewayServer{under: map[string]int{}}
+	g.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.mu.Lock()
+		if r.Method == http.MethodHead {
+			g.heads++
+		}
+		g.under[r.RemoteAddr]++
+		g.most = max(g.most, g.under[r.RemoteAddr])
+		if !slices.Contains(g.protos, r.Proto) {
+			g.protos = append(g.protos, r.Proto)
+		}
+		g.mu.Unlock()
+		defer func() {
+			g.mu.Lock()
+			g.under[r.RemoteAddr]--
+			g.mu.Unlock()
+		}()
+		data, ok := c.bytes[path.Base(r.URL.Path)]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		http.ServeContent(&countingWriter{ResponseWriter: w, o: &origin{pause: pause}}, r, "", time.Time{}, bytes.NewReader(data))
+	}))
+	g.EnableHTTP2 = true
+	g.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			g.connections.Add(1)
+		}
+	}
+	g.StartTLS()
+	t.Cleanup(g.Close)
+	return g
+}
+
+func (g *gatewayServer) upstream() Upstream {
+	return Upstream{Name: "gateway", URL: g.URL, Kind: Node, TLS: &tls.Config{RootCAs: g.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}}
+}
+
+// On a lane, the next range is begun while one is still coming, but not long before.
+func TestNextOnLane(t *testing.T) {
+	c := oneFile(t, 8*pieceLength)
+	for name, tt := range map[string]struct {
+		rtt  time.Duration
+		got  int64 // of 8 pieces, in a second
+		next bool
+	}{
+		"no answer yet":  {0, 0, false},
+		"far from ready": {10 * time.Millisecond, pieceLength, false},
+		"near its end":   {10 * time.Millisecond, 7.5 * pieceLength, true},
+		"a long line":    {200 * time.Millisecond, 4 * pieceLength, true},
+	} {
+		l := new(lane)
+		src := &source{lanes: []*lane{l}}
+		l.conns = []*conn{{src: src, lane: l}, {src: src, lane: l}}
+		busy := l.conns[0]
+		busy.seg, busy.began = newSegment(c.m, 0, 8), start
+		busy.rtt.Store(int64(tt.rtt))
+		busy.got.Store(tt.got)
+		busy.seg.next, busy.seg.have = int(tt.got/pieceLength), int(tt.got%pieceLength)
+		if got := l.conns[1].next(at(time.Second)); got != tt.next {
+			t.Errorf("%s: next %v, want %v", name, got, tt.next)
+		}
+	}
+}
+
+// Over HTTP/2 all ranges come by one connection where the line is short.
+func TestRangesShareAConnection(t *testing.T) {
+	c := oneFile(t, 4*firstRange)
+	g := newGatewayServer(t, c, 2*time.Millisecond)
+	p := newPieces(c.m)
+	f, err := New(Config{Manifest: c.m, Pieces: p, Upstreams: []Upstream{g.upstream()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := f.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	p.check(t, true)
+	if n := g.connections.Load(); n != 1 || g.most > 2 || !slices.Equal(g.protos, []string{"HTTP/2.0"}) {
+		t.Errorf("%d connections, at most %d requests at once on one, by %v; want 1, 1 or 2, HTTP/2.0", n, g.most, g.protos)
+	}
+}
+
+// Connections that were made ahead of time are what is fetched over; a near upstream keeps one.
+func TestReached(t *testing.T) {
+	c := oneFile(t, 8*pieceLength)
+	g := newGatewayServer(t, c, 0)
+	r, err := Reach(g.upstream(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	until := time.Now().Add(10 * time.Second)
+	for _, l := range r.src.spares {
+		for l.current(TCP) == nil {
+			if time.Now().After(until) {
+				t.Fatal("no connection")
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	before := g.connections.Load()
+	p := newPieces(c.m)
+	other := g.upstream()
+	other.URL += "/elsewhere" // is not what was connected to
+	for _, u := range []Upstream{other, g.upstream()} {
+		f, err := New(Config{Manifest: c.m, Pieces: p, Upstreams: []Upstream{u}, Reached: []*Reached{r}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if taken := len(f.sources[0].spares) > 0; taken != (u.URL == g.URL) {
+			t.Errorf("%s: taken %v", u.URL, taken)
+		}
+		if u.URL != g.URL {
+			continue
+		}
+		if err := f.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.check(t, true)
+	if n := g.connections.Load(); before != farBBR || n != before || g.heads != farBBR {
+		t.Errorf("%d connections ahead by %d requests, %d in the end; want %d of each", before, g.heads, n, farBBR)
+	}
+}
+
+// What nobody wants is closed, whether or not it was connected by then.
+func TestReachedClose(t *testing.T) {
+	c := oneFile(t, pieceLength)
+	g := newGatewayServer(t, c, 0)
+	r, err := Reach(g.upstream(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	r.Close()
+	if len(r.src.spares) > 0 {
+		t.Error("connections are left")
+	}
+	if _, err := Reach(Upstream{Name: "x", URL: "ftp://x", Kind: Node}, nil); err == nil {
+		t.Error("reached what has no URL for it")
+	}
+}

@@ -1,0 +1,82 @@
+package fallback
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Reached is an upstream to which connections are being opened before it is known what
+// to fetch there: that takes as many round trips as the first bytes. They become a
+// [Fetcher]'s by [Config.Reached], or are closed. Close and [New] must not be called at
+// the same time.
+type Reached struct {
+	src   *source
+	close func() // once
+}
+
+// Reach begins to connect to an upstream, and returns at once. g guards the
+// connections, as [Config.Nodes] does; nil: it may go anywhere. That it fails shows when
+// the upstream is used. The error is of kind [shoal.ErrInvalid].
+func Reach(u Upstream, g *Guard) (*Reached, error) {
+	base, err := u.parse()
+	if err != nil {
+		return nil, err
+	}
+	return reach(newSource(u, base, g), nil), nil
+}
+
+// reach opens as many connections as a far upstream is read over to begin with. Of a near
+// one's, all but one are given up again.
+func reach(src *source, dial dialFunc) *Reached {
+	for range src.bound(farBBR) {
+		src.spares = append(src.spares, &lane{link: connect(src, dial)})
+	}
+	return &Reached{src: src, close: sync.OnceFunc(src.dismiss)}
+}
+
+// connect is a link that is being opened, by a request for the least that HTTP has: the
+// header of what is at the base.
+func connect(src *source, dial dialFunc) *link {
+	limits := Limits{}.withDefaults()
+	h, _ := src.how(time.Now(), &limits)
+	l := open(src, h, dial)
+	ctx, cancel := context.WithTimeout(context.Background(), h.connect+limits.Answer)
+	var connecting sync.WaitGroup
+	connecting.Go(func() {
+		defer cancel()
+		if l.head(ctx, src) == nil {
+			l.answered.Store(true)
+		}
+	})
+	end := l.close
+	l.close = func() {
+		cancel()
+		connecting.Wait()
+		end()
+	}
+	return l
+}
+
+func (l *link) head(ctx context.Context, src *source) error {
+	req := (&http.Request{Method: http.MethodHead, URL: src.base, Header: http.Header{"User-Agent": {"shoal"}}}).WithContext(ctx)
+	resp, err := l.client.Do(req)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, maxHeaderBytes)) // nothing, of a server that is right
+	_ = resp.Body.Close()
+	return err
+}
+
+// Close gives the connections up, unless a [Fetcher] has it: then that closes it. More
+// than once is no error.
+func (r *Reached) Close() { r.close() }
+
+// take has the connections be the caller's.
+func (r *Reached) take() *source {
+	r.close = func() {}
+	return r.src
+}
