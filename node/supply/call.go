@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/fallback"
 	"github.com/shoal-cdn/shoal/tracker/api"
 )
 
@@ -14,6 +15,8 @@ const (
 	leastRetry = 200 * time.Millisecond
 	mostRetry  = time.Minute
 	failRetry  = 2 * time.Second // after a call that failed
+	// readersEvery is how often new readers are reason enough to ask.
+	readersEvery = 500 * time.Millisecond
 )
 
 // contact is how things stand with the tracker.
@@ -22,6 +25,8 @@ type contact struct {
 	retry   time.Time // no new lease is asked for before this
 	silent  time.Time // since when no tracker has answered; zero: one did
 	own     time.Time // when the node may allow itself something
+	told    time.Time // when the tracker was last told what readers wait for
+	early   time.Time // a new reader is no reason to ask before retry until this
 	asked   bool      // a lease has been asked for, and none came since
 }
 
@@ -37,7 +42,7 @@ type answer struct {
 
 // call makes the call of the tracker that is due, one at a time: to renew a
 // loan, to ask for one, or to give one back.
-func (s *Supply) call(ctx context.Context, now time.Time, need api.LeaseReason, held *shoal.PieceSet) {
+func (s *Supply) call(ctx context.Context, now time.Time, need api.LeaseReason, held *shoal.PieceSet, want wanted) {
 	s.tracker.asked = s.tracker.asked && need != ""
 	if s.tracker.calling {
 		return
@@ -60,12 +65,15 @@ func (s *Supply) call(ctx context.Context, now time.Time, need api.LeaseReason, 
 		r.Lease, r.Used, r.Done = back.ID, back.used, true
 	}
 	switch {
-	case need != "" && !now.Before(s.tracker.retry) && (need == api.Unreachable || s.hungry(held)):
+	case need != "" && s.tracker.may(now, want) && (need == api.Unreachable || s.hungry(held) || s.missed(want)):
 		if back != nil {
 			s.finished = s.finished[1:]
 		}
 		r.Need = s.missing(held)
 		r.Excluded = s.trouble.excluded(now)
+		if r.Want = want.runs; len(r.Want) > 0 {
+			s.tracker.told, s.tracker.early = now, now.Add(readersEvery)
+		}
 		if need == api.Unreachable {
 			s.policy.asked(now)
 		}
@@ -81,11 +89,23 @@ func (s *Supply) call(ctx context.Context, now time.Time, need api.LeaseReason, 
 	}
 }
 
+// may reports whether a lease may be asked for: also before the time that the
+// tracker named, where somebody has begun to wait since.
+func (c *contact) may(now time.Time, want wanted) bool {
+	return !now.Before(c.retry) || want.newest.After(c.told) && !now.Before(c.early)
+}
+
+// missed reports whether somebody waits for what the tracker has not been told, nor
+// leased. One loan is kept for them.
+func (s *Supply) missed(want wanted) bool {
+	return want.newest.After(s.tracker.told) && len(s.loans) < maxLoans
+}
+
 // hungry reports whether another loan is wanted: the next one is asked for
 // when what is leased and has not come is less than half of the last, or will have
 // come soon.
 func (s *Supply) hungry(held *shoal.PieceSet) bool {
-	if len(s.loans) == 0 || len(s.loans) >= maxLoans {
+	if len(s.loans) == 0 || len(s.loans) >= maxLoans-1 {
 		return len(s.loans) == 0
 	}
 	var missing int64
@@ -145,7 +165,7 @@ func (s *Supply) answered(ctx context.Context, now time.Time, a answer) {
 	c.calling = false
 	renewal := a.request.Lease != "" && !a.request.Done
 	if a.err != nil {
-		c.retry = now.Add(failRetry)
+		c.retry, c.early = now.Add(failRetry), now.Add(failRetry)
 		s.trouble.refused = ""
 		// A tracker that answers with an error, even that it is too busy, is there:
 		// what it does not grant is not to be had.
@@ -184,7 +204,7 @@ func (s *Supply) granted(ctx context.Context, lease api.Lease, now time.Time) {
 	w, err := s.employ(ctx, lease)
 	l := newLoan(lease, now)
 	if err != nil {
-		s.cfg.Log.Warn("cannot use an upstream", "upstream", lease.Upstream.Name, "err", err)
+		s.cfg.Log.Warn("cannot use an upstream", "upstream", fallback.Label(lease.Upstream.Name), "err", err)
 		s.trouble.bench(lease.Upstream.Name, err.Error())
 		if l.ID != "" {
 			s.finished = append(s.finished, l)
@@ -194,7 +214,7 @@ func (s *Supply) granted(ctx context.Context, lease api.Lease, now time.Time) {
 	l.worker = w
 	s.loans = append(s.loans, l)
 	s.allow(w, now)
-	s.cfg.Log.Debug("lease", "content", s.cfg.Manifest.ID(), "upstream", lease.Upstream.Name, "bytes", lease.Bytes, "rate", lease.Rate)
+	s.cfg.Log.Debug("lease", "content", s.cfg.Manifest.ID(), "upstream", fallback.Label(lease.Upstream.Name), "bytes", lease.Bytes, "rate", lease.Rate)
 }
 
 func (s *Supply) renewed(lease api.Lease, now time.Time) {

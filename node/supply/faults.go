@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -69,12 +68,8 @@ func (f *faults) list() []api.Fault {
 	return out
 }
 
-// label is what a web seed is called where people read it: its URL without the
-// query, which may be a signature.
-func label(url string) string {
-	url, _, _ = strings.Cut(url, "?")
-	return shorten(url, maxLabel)
-}
+// label is what a web seed is called in reports.
+func label(url string) string { return shorten(fallback.Label(url), maxLabel) }
 
 // shorten cuts s to at most n bytes without splitting a character.
 func shorten(s string, n int) string {

@@ -13,6 +13,10 @@ const (
 	// pieces take longer to come.
 	startWait = 500 * time.Millisecond
 	crossWait = 2 * time.Second
+	// readerStart is how long peers have to be named where a reader waits, and
+	// readerWait how long they have to bring the piece that it waits for.
+	readerStart = 100 * time.Millisecond
+	readerWait  = time.Second
 	// farWait is how long near peers have to be of use. Until then they share the
 	// way across among themselves (package exchange).
 	farWait = 5 * time.Second
@@ -38,14 +42,16 @@ const (
 
 // view is what the policy looks at.
 type view struct {
-	shared    bool  // other nodes fetch the same, and may be near
-	known     int   // peers that were named to the swarm
-	knownNear int   // of those, the ones that may be in the same carrier
-	peers     int   // connected
-	useful    int   // of those, the ones that can give a missing piece
-	near      int   // of those, the ones in the same carrier
-	lacking   int   // missing pieces that no connected peer can give
-	swarm     int64 // bytes received from peers so far
+	shared    bool          // other nodes fetch the same, and may be near
+	known     int           // peers that were named to the swarm
+	knownNear int           // of those, the ones that may be in the same carrier
+	peers     int           // connected
+	useful    int           // of those, the ones that can give a missing piece
+	near      int           // of those, the ones in the same carrier
+	lacking   int           // missing pieces that no connected peer can give
+	swarm     int64         // bytes received from peers so far
+	reader    bool          // somebody waits for a piece that no upstream is to bring
+	waited    time.Duration // the longest of these waits
 }
 
 // policy decides whether the swarm needs help, and why. The zero value but for
@@ -112,12 +118,14 @@ func (p *policy) observe(now time.Time, v view) api.LeaseReason {
 		return api.Unreachable
 	case p.far.lasts(now, farWait), allFar && v.useful > 0:
 		return api.CrossCarrier
-	case p.alone.lasts(now, patience(p.start(v))), p.lacking.lasts(now, patience(lackWait)):
+	case p.alone.lasts(now, patience(p.start(v))):
 		return api.NoPeers
 	case v.useful > 0 && now.Sub(p.moved) >= stallWait:
 		return api.Stalled
 	case p.slow(now):
 		return api.SlowPeers
+	case p.lacking.lasts(now, patience(lackWait)), v.reader && v.waited >= readerWait:
+		return api.Lacking
 	case allFar:
 		return api.CrossCarrier
 	}
@@ -126,6 +134,9 @@ func (p *policy) observe(now time.Time, v view) api.LeaseReason {
 
 // start is how long peers have to be of use.
 func (p *policy) start(v view) time.Duration {
+	if v.reader && v.known == 0 {
+		return readerStart
+	}
 	if v.knownNear < v.known {
 		return crossWait
 	}

@@ -36,9 +36,13 @@ func TestPolicy(t *testing.T) {
 		"near peers at half the floor":       {[]span{{near, floor / 2, 6 * time.Second}}, api.SlowPeers},
 		"slow only just now":                 {[]span{{near, 2 * floor, 10 * time.Second}, {near, floor / 2, 2 * time.Second}}, ""},
 		"only across carriers":               {[]span{{view{known: 1, peers: 1, useful: 1}, 9 * floor, time.Second}}, api.CrossCarrier},
-		"pieces nobody has, a while":         {[]span{{view{known: 4, peers: 4, useful: 4, near: 4, lacking: 7}, 9 * floor, 3 * time.Second}}, api.NoPeers},
+		"pieces nobody has, a while":         {[]span{{view{known: 4, peers: 4, useful: 4, near: 4, lacking: 7}, 9 * floor, 3 * time.Second}}, api.Lacking},
 		"pieces nobody has, for a moment":    {[]span{{view{known: 4, peers: 4, useful: 4, near: 4, lacking: 7}, 9 * floor, time.Second}}, ""},
 		"named peers, none of them in reach": {[]span{{view{known: 2}, 0, 4 * time.Second}}, api.Unreachable},
+		"a reader, nobody named yet":         {[]span{{view{reader: true}, 0, 200 * time.Millisecond}}, api.NoPeers},
+		"a reader, peers to connect to":      {[]span{{view{reader: true, known: 1, knownNear: 1}, 0, 200 * time.Millisecond}}, ""},
+		"a reader waits, for a moment":       {[]span{{awaited(near, 900*time.Millisecond), 9 * floor, time.Minute}}, ""},
+		"a reader waits too long":            {[]span{{awaited(near, readerWait), 9 * floor, time.Second}}, api.Lacking},
 		"they came back":                     {[]span{{view{}, 0, time.Minute}, {near, 2 * floor, 6 * time.Second}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -62,6 +66,11 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+func awaited(v view, waited time.Duration) view {
+	v.reader, v.waited = true, waited
+	return v
+}
+
 // A node that has just been helped asks for more without waiting anew, and has
 // itself pushed to only now and then.
 func TestPolicyRemembers(t *testing.T) {
@@ -70,7 +79,7 @@ func TestPolicyRemembers(t *testing.T) {
 	p.observe(now, view{known: 1, peers: 1, useful: 1, near: 1, swarm: 1})
 	p.helping(now)
 	now = now.Add(tickInterval)
-	if got := p.observe(now, view{known: 1, peers: 1, useful: 1, near: 1, lacking: 1, swarm: 2}); got != api.NoPeers {
+	if got := p.observe(now, view{known: 1, peers: 1, useful: 1, near: 1, lacking: 1, swarm: 2}); got != api.Lacking {
 		t.Errorf("right after help: %q", got)
 	}
 	p = policy{floor: 1}

@@ -47,6 +47,7 @@ type Config struct {
 	// not known.
 	Disk  func() time.Duration
 	Guard fallback.Guard // for web seeds; what it allows, nodes may have too
+	Ahead *Ahead         // the first lease, where it has been asked for already; nil: it has not
 	Log   *slog.Logger
 }
 
@@ -59,7 +60,7 @@ const (
 	maxLoans = 4
 	// ahead is how long before all that is leased has come the next lease is
 	// asked for, at least.
-	ahead = 2 * time.Second
+	ahead = 3 * time.Second
 	// keepIdle is how long a worker without a lease keeps its connections.
 	keepIdle = 10 * time.Second
 	callTime = 10 * time.Second // for a call of the tracker
@@ -67,14 +68,15 @@ const (
 	partingTime = time.Second
 )
 
-// Supply helps one swarm. Known and Why may be called at any time; Run must be
+// Supply helps one swarm. Known, Want and Why may be called at any time; Run must be
 // called once.
 type Supply struct {
 	cfg     Config
 	rng     *rand.Rand
 	known   atomic.Int64
-	near    atomic.Int64   // of these, peers that may be in the node's carrier
-	told    chan struct{}  // capacity 1: known has changed
+	near    atomic.Int64  // of these, peers that may be in the node's carrier
+	told    chan struct{} // capacity 1: known has changed, or readers
+	readers readers
 	running sync.WaitGroup // the workers, and calls of the tracker
 	replies chan answer
 	ended   chan ended
@@ -112,6 +114,11 @@ func New(cfg Config) *Supply {
 func (s *Supply) Known(peers, near int) {
 	s.near.Add(int64(near)) // before they count as peers: none may look like one of elsewhere
 	s.known.Add(int64(peers))
+	s.wake()
+}
+
+// wake has Run look at how things are now.
+func (s *Supply) wake() {
 	select {
 	case s.told <- struct{}{}:
 	default:
@@ -131,6 +138,7 @@ func (s *Supply) Why() api.Why {
 func (s *Supply) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer s.stop(ctx, cancel)
+	s.adopt(ctx)
 	tick := time.NewTicker(tickInterval)
 	defer tick.Stop()
 	for {
@@ -164,13 +172,18 @@ func (s *Supply) Run(ctx context.Context) error {
 // tick looks at how things are, and acts on it.
 func (s *Supply) tick(ctx context.Context, now time.Time) error {
 	st := s.cfg.Swarm.Stats()
+	var held *shoal.PieceSet // a copy, which a swarm that is well off needs not
+	var want wanted
+	if s.readers.any() {
+		held = s.cfg.Held()
+		want = s.unleased(held, now)
+	}
 	need := s.policy.observe(now, view{
 		shared: s.cfg.Shared != nil && s.cfg.Shared(),
 		known:  int(s.known.Load()), knownNear: int(s.near.Load()), peers: st.Peers, useful: st.Useful, near: st.UsefulNear, lacking: st.Lacking,
-		swarm: st.Bytes.Origin + st.Bytes.Peers,
+		swarm: st.Bytes.Origin + st.Bytes.Peers, reader: len(want.runs) > 0, waited: want.wait,
 	})
-	var held *shoal.PieceSet // a copy, which a swarm that is well off needs not
-	if need != "" || len(s.loans) > 0 {
+	if held == nil && (need != "" || len(s.loans) > 0) {
 		held = s.cfg.Held()
 	}
 	s.settle(ctx, now, held)
@@ -180,7 +193,7 @@ func (s *Supply) tick(ctx context.Context, now time.Time) error {
 	if err := s.trouble.hopeless(s.cfg.Manifest.WebSeeds(), s.policy.alone.lasts(now, hopelessAfter), len(s.loans) > 0); err != nil {
 		return err
 	}
-	s.call(ctx, now, need, held)
+	s.call(ctx, now, need, held, want)
 	return nil
 }
 
@@ -258,7 +271,7 @@ func (s *Supply) note(now time.Time, st swarm.Stats, need api.LeaseReason) {
 	c := circumstances{
 		bytes:   st.Bytes.Origin + st.Bytes.Peers + st.Bytes.Upstream,
 		useful:  st.Useful,
-		waiting: need != "" && s.tracker.asking(),
+		waiting: need != "" && need != api.Lacking && s.tracker.asking(), // else peers send
 		leased:  len(s.loans) > 0,
 	}
 	for _, l := range s.loans {

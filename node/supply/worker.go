@@ -45,6 +45,7 @@ type ended struct {
 // leased is the part of a swarm's pieces that leases allow to read.
 type leased struct {
 	swarm   Swarm
+	readers *readers
 	allowed atomic.Pointer[shoal.PieceSet] // replaced, never changed
 	corrupt atomic.Int64                   // bytes of pieces that did not verify
 }
@@ -54,7 +55,7 @@ func (l *leased) Claim(ctx context.Context, most int64) (first, count int, ok bo
 	if allowed == nil || allowed.Count() == 0 {
 		return 0, 0, false
 	}
-	return l.swarm.Claim(ctx, most, allowed)
+	return l.swarm.Claim(ctx, l.readers.atMost(most, time.Now()), allowed)
 }
 
 func (l *leased) Deliver(ctx context.Context, piece int, data []byte) error {
@@ -82,12 +83,12 @@ func (s *Supply) employ(ctx context.Context, l api.Lease) (*worker, error) {
 		return nil, err
 	}
 	w := &worker{
-		name: u.Name, pieces: &leased{swarm: s.cfg.Swarm},
+		name: u.Name, pieces: &leased{swarm: s.cfg.Swarm, readers: &s.readers},
 		limiter: rate.NewLimiter(rate.Inf, limiterBurst),
 	}
 	w.fetcher, err = fallback.New(fallback.Config{
 		Manifest: s.cfg.Manifest, Pieces: w.pieces, Upstreams: []fallback.Upstream{u},
-		WebSeeds: s.cfg.Guard, Nodes: &fallback.Guard{Private: true, Allow: s.cfg.Guard.Allow}, Limiter: w.limiter, Standby: true, Log: s.cfg.Log,
+		Reached: s.reached(), WebSeeds: s.cfg.Guard, Nodes: nodeGuard(s.cfg.Guard), Limiter: w.limiter, Standby: true, Log: s.cfg.Log,
 	})
 	if err != nil {
 		return nil, err
@@ -105,11 +106,16 @@ func (s *Supply) employ(ctx context.Context, l api.Lease) (*worker, error) {
 	return w, nil
 }
 
+// nodeGuard is what guards connections to nodes, where guard does those to web seeds.
+func nodeGuard(guard fallback.Guard) *fallback.Guard {
+	return &fallback.Guard{Private: true, Allow: guard.Allow}
+}
+
 // upstream is where a lease leads: after each failed attempt, to another of the
 // upstream's addresses.
 func upstream(l api.Lease, attempts int) (fallback.Upstream, error) {
 	if len(l.Upstream.URLs) == 0 {
-		return fallback.Upstream{}, fmt.Errorf("lease on %q: %w: no URL", l.Upstream.Name, shoal.ErrInvalid)
+		return fallback.Upstream{}, fmt.Errorf("lease on %q: %w: no URL", fallback.Label(l.Upstream.Name), shoal.ErrInvalid)
 	}
 	u := fallback.Upstream{Name: l.Upstream.Name, URL: l.Upstream.URLs[attempts%len(l.Upstream.URLs)], Connections: l.Connections}
 	switch l.Upstream.Kind {
@@ -118,7 +124,7 @@ func upstream(l api.Lease, attempts int) (fallback.Upstream, error) {
 	case api.WebSeed:
 		u.Kind = fallback.WebSeed
 	default:
-		return u, fmt.Errorf("lease on %q: %w: upstream of kind %q", l.Upstream.Name, shoal.ErrInvalid, l.Upstream.Kind)
+		return u, fmt.Errorf("lease on %q: %w: upstream of kind %q", fallback.Label(l.Upstream.Name), shoal.ErrInvalid, l.Upstream.Kind)
 	}
 	return u, nil
 }
