@@ -72,6 +72,9 @@ func TestHost(t *testing.T) {
 		if err := deliver(0, make([]byte, w.manifest.PieceSize(0))); !errors.Is(err, shoal.ErrCorrupt) {
 			t.Errorf("a wrong piece: %v", err)
 		}
+		if _, err := w.Seed(t.Context(), w.path, nil, nil); !errors.Is(err, shoal.ErrConflict) {
+			t.Errorf("seeded while it arrives: %v", err)
+		}
 		for piece := range n {
 			if hs, _ := w.Holdings(); len(hs) != 1 || hs[0].Role != tapi.Fetcher || hs[0].Pieces.Count != piece {
 				t.Fatalf("after %d pieces: %+v", piece, hs)
@@ -86,6 +89,10 @@ func TestHost(t *testing.T) {
 		}
 		if err := w.Drop(id); err != nil {
 			t.Error(err)
+		}
+		// It is served already, from where it was uploaded to, and stays there.
+		if _, err := w.Seed(t.Context(), w.path, nil, nil); err != nil || first.left || len(w.sessions) != 1 || w.content().Path == w.path {
+			t.Errorf("seeded: %v; left %v, %d sessions, at %s", err, first.left, len(w.sessions), w.content().Path)
 		}
 		if err := w.Remove(id); !errors.Is(err, shoal.ErrConflict) {
 			t.Errorf("removed: %v", err)

@@ -66,6 +66,7 @@ func (l *Library) lookUpAtTrackers(id shoal.ContentID) (m *shoal.Manifest, final
 	default: // waiting here would outlive those who ask
 		return nil, false, errBusy
 	}
+	go l.introduce(id)
 	m, final, err = l.ask(ctx, id)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)

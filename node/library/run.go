@@ -171,9 +171,14 @@ func (u *unit) rest() bool {
 // store does not answer that while it publishes.
 func (u *unit) opened(m *shoal.Manifest, c store.Content) {
 	at, inPlace := c.Path(), c.InPlace()
+	var received int64 // at least
+	if u.hosted == nil && !inPlace {
+		received = bytesOf(m, c.Pieces())
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.manifest, u.content, u.at, u.inPlace = m, c, at, inPlace
+	u.rec.Bytes = covering(u.rec.Bytes, received)
 	if u.rec.Pulled {
 		u.rec.Size = m.Size()
 	}

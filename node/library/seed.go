@@ -21,7 +21,7 @@ const registerTime = 15 * time.Second
 //
 // Seeding what is seeded already does no harm, and takes note of another path
 // or of changed times. A content of which the node has a complete copy is
-// served from that copy. One that is being fetched is [shoal.ErrConflict].
+// served from that copy. One that is being fetched or uploaded is [shoal.ErrConflict].
 func (l *Library) Seed(ctx context.Context, path string, webSeeds []string, progress func(hashed, total int64)) (*shoal.Manifest, error) {
 	m, err := shoal.BuildManifest(ctx, path, shoal.BuildOptions{Progress: progress})
 	if err != nil {
@@ -83,6 +83,8 @@ func (l *Library) place(ctx context.Context, m *shoal.Manifest, path string) err
 		switch {
 		case copied && complete:
 			return nil
+		case u.hosted != nil:
+			return fmt.Errorf("%w: the content is being uploaded; wait for that or delete the upload", shoal.ErrConflict)
 		case copied:
 			return fmt.Errorf("%w: the content is being fetched; wait for that or remove it first", shoal.ErrConflict)
 		}
@@ -111,11 +113,11 @@ func (l *Library) place(ctx context.Context, m *shoal.Manifest, path string) err
 }
 
 // copied reports whether the content is, or is going to be, a copy that the
-// node made, and whether that is complete.
+// node made or that was uploaded to it, and whether that is complete.
 func (u *unit) copied() (copied, complete bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	copied = u.content != nil && !u.inPlace || u.content == nil && u.wanted
+	copied = u.hosted != nil || u.content != nil && !u.inPlace || u.content == nil && u.wanted
 	return copied, u.complete
 }
 

@@ -181,15 +181,3 @@ func (u *unit) save() {
 		u.lib.cfg.Log.Warn("could not save the counters of a content", "content", u.id, "err", err)
 	}
 }
-
-func (u *unit) addPeers(ps []swarm.Peer) {
-	u.mu.Lock()
-	s := u.session
-	if s == nil {
-		u.early = ps // they may come with the order to fetch, before there is a swarm
-	}
-	u.mu.Unlock()
-	if s != nil {
-		s.AddPeers(ps)
-	}
-}

@@ -1,11 +1,53 @@
 package library
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/api"
 	"github.com/shoal-cdn/shoal/swarm"
 	tapi "github.com/shoal-cdn/shoal/tracker/api"
 )
+
+// Holdings is what to announce (M2). lonely says that one of the contents is
+// fetched without any peer to fetch it from.
+func (l *Library) Holdings() (hs []tapi.Holding, lonely bool) {
+	for _, u := range l.all() {
+		h, alone, ok := u.holding()
+		if ok {
+			hs = append(hs, h)
+		}
+		lonely = lonely || alone
+	}
+	return hs, lonely
+}
+
+// Contents describes all contents in the order of their names.
+func (l *Library) Contents() []api.Content {
+	us := l.all()
+	cs := make([]api.Content, 0, len(us))
+	for _, u := range us {
+		cs = append(cs, u.describe())
+	}
+	slices.SortFunc(cs, func(a, b api.Content) int {
+		if c := strings.Compare(a.Name, b.Name); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID.String(), b.ID.String())
+	})
+	return cs
+}
+
+// Content describes one content; [shoal.ErrNotFound] where there is none of it.
+func (l *Library) Content(id shoal.ContentID) (api.Content, error) {
+	u := l.find(id)
+	if u == nil {
+		return api.Content{}, fmt.Errorf("content %s: %w on this node", id.Short(), shoal.ErrNotFound)
+	}
+	return u.describe(), nil
+}
 
 // Tally is what a content has cost and brought so far, over all restarts.
 type Tally struct {
