@@ -30,6 +30,8 @@ const (
 // still read when the request has failed, see revoke.
 type body struct {
 	length int64
+	gate   *gate
+	ended  chan struct{} // closed when over
 
 	mu   sync.Mutex // guards the fields below
 	data []byte     // what was not read yet
@@ -41,11 +43,12 @@ type body struct {
 	all  func() // is called, perhaps again and again, when all was taken
 }
 
-func newBody(data []byte, all func()) *body {
-	return &body{length: int64(len(data)), data: data, born: time.Now(), all: all}
+func newBody(data []byte, g *gate, all func()) *body {
+	return &body{length: int64(len(data)), gate: g, ended: make(chan struct{}), data: data, born: time.Now(), all: all}
 }
 
 func (b *body) Read(p []byte) (int, error) {
+	b.gate.wait(b.ended)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -65,11 +68,12 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// revoke keeps the transport from the data, which is used for the next request.
+// revoke keeps the transport from the data, which is used for the next request. It is called once.
 func (b *body) revoke() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.over, b.data = true, nil
+	close(b.ended)
 }
 
 func (b *body) Close() error { return nil }

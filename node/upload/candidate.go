@@ -2,6 +2,7 @@ package upload
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -30,6 +31,12 @@ func (c Candidate) targets() []netprobe.Target {
 	return ts
 }
 
+// resultsOf is what is known of a candidate's paths.
+func resultsOf(c Candidate, results []netprobe.Result) []netprobe.Result {
+	targets := c.targets()
+	return slices.DeleteFunc(slices.Clone(results), func(r netprobe.Result) bool { return !slices.Contains(targets, r.Target) })
+}
+
 // Measured is what was found out about one path to a candidate.
 type Measured struct {
 	Server    string             `json:"server"`
@@ -53,11 +60,12 @@ type route struct {
 // rank chooses one route for each candidate that answered, and puts them in the
 // order in which they are to be tried: the fastest first, those within a tenth
 // of each other by their distance, then those whose speed is not known, the
-// nearest first. It is pure.
-func rank(here shoal.Locality, candidates []Candidate, results []netprobe.Result) []route {
+// nearest first. With tcpFirst, TCP is what is used where it answers and nothing was
+// measured, else what is usual between the places. It is pure.
+func rank(here shoal.Locality, candidates []Candidate, results []netprobe.Result, tcpFirst bool) []route {
 	var routes []route
 	for _, c := range candidates {
-		if r, ok := routeTo(here, c, results); ok {
+		if r, ok := routeTo(here, c, results, tcpFirst); ok {
 			routes = append(routes, r)
 		}
 	}
@@ -70,18 +78,27 @@ func rank(here shoal.Locality, candidates []Candidate, results []netprobe.Result
 		alike++
 	}
 	slices.SortStableFunc(routes[:alike], func(a, b route) int {
-		return cmp.Or(cmp.Compare(near(a), near(b)), cmp.Compare(a.rtt, b.rtt))
+		return cmp.Or(cmp.Compare(near(a), near(b)), cmp.Compare(distance(a.rtt), distance(b.rtt)))
 	})
 	return routes
 }
 
+// distance tells round trips apart that differ by about a quarter: less is chance.
+func distance(rtt time.Duration) int { return int(math.Log(max(1, float64(rtt))) / math.Log(1.25)) }
+
 // routeTo is the best way to a candidate; false where none answered.
-func routeTo(here shoal.Locality, c Candidate, results []netprobe.Result) (route, bool) {
-	targets := c.targets()
-	own := slices.DeleteFunc(slices.Clone(results), func(r netprobe.Result) bool { return !slices.Contains(targets, r.Target) })
+func routeTo(here shoal.Locality, c Candidate, results []netprobe.Result, tcpFirst bool) (route, bool) {
+	own := resultsOf(c, results)
+	byTCP := func(r netprobe.Result) bool {
+		return r.Transport == netprobe.TCP && r.Err == nil && r.Up.Err == nil && !plainTwin(r, results)
+	}
+	tried := false
 	if slices.ContainsFunc(own, func(r netprobe.Result) bool { return r.Up.Goodput > 0 }) {
 		// What is known to be fast is not given up for what nobody has measured.
 		own = slices.DeleteFunc(own, func(r netprobe.Result) bool { return r.Up.Goodput == 0 })
+	} else if tcpFirst && slices.ContainsFunc(own, byTCP) {
+		own = slices.DeleteFunc(own, func(r netprobe.Result) bool { return !byTCP(r) })
+		tried = true
 	}
 	fails := func(r netprobe.Result) bool { return r.Err != nil || r.Up.Err != nil }
 	if !slices.ContainsFunc(own, func(r netprobe.Result) bool { return r.Err == nil && r.Up.Err == nil }) {
@@ -99,6 +116,9 @@ func routeTo(here shoal.Locality, c Candidate, results []netprobe.Result) (route
 		return route{}, false
 	}
 	r := own[best]
+	if tried {
+		why = "TCP is tried first"
+	}
 	return route{candidate: c, path: r.Path, up: r.Up.Goodput, rtt: r.RTT.Min, why: why}, true
 }
 
@@ -106,11 +126,7 @@ func routeTo(here shoal.Locality, c Candidate, results []netprobe.Result) (route
 func report(candidates []Candidate, results []netprobe.Result) []Measured {
 	var all []Measured
 	for _, c := range candidates {
-		targets := c.targets()
-		for _, r := range results {
-			if !slices.Contains(targets, r.Target) {
-				continue
-			}
+		for _, r := range resultsOf(c, results) {
 			m := Measured{Server: c.Name, URL: r.URL, Transport: r.Transport, RTT: r.RTT.Min.Seconds(), Up: r.Up.Goodput, At: r.Up.At}
 			if err := cmp.Or(r.Err, r.Up.Err); err != nil {
 				m.Error = err.Error()

@@ -25,7 +25,7 @@ const (
 // client speaks the protocol of node/ingest/api over one transport. It is safe
 // for concurrent use, though requests then wait for each other.
 type client struct {
-	transport
+	*transport
 	base string
 }
 

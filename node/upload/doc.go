@@ -4,19 +4,26 @@
 //
 // # What it promises
 //
-//   - The candidates' real speeds are measured over TCP and QUIC while the content
-//     is hashed: all paths to the nearest four at the same time, and so on, then those
-//     close to the fastest alone. Where the upload would be over sooner, it just goes to the nearest.
+//   - While the content is hashed, the speeds of the nearest four candidates are measured
+//     at the same time, each over TCP, or QUIC where TCP does not answer; as long as hashing takes,
+//     those close to the fastest alone, then the other transport, then the rest. An upload of
+//     less than 32 MiB begins at the nearest at once.
+//   - What is not clear then, the upload itself shows. Where it is slower than another way may be,
+//     that is looked at: beside it where nothing is known, else alone, with the upload held back for a second or two; the
+//     other transport to the same server always beside it. The upload moves where all that another server lacks is
+//     there clearly sooner than the rest is here. It looks again whenever it has become that slow.
 //   - An upload goes to one server. Several connections to it send runs of chunks
-//     from one queue, half of them while the others wait for their acknowledgements. How much a request carries follows the speed of its
-//     connection, so that the fastest carries the most; a connection that
-//     has become slow is relieved of its request when others have nothing to do.
+//     from one queue, half of them while the others wait for their acknowledgements. How
+//     much a request carries follows the speed of its connection, so that the fastest carries
+//     the most; a connection that has become slow is relieved of its request when others have
+//     nothing to do.
 //   - What a server has acknowledged is on its stable storage and not sent again to it. A
 //     break costs at most what its requests had under way: after it the server
 //     says what it has, and whole chunks of a request that broke count.
 //   - When a server goes away, one that shares its store goes on at once. Where there is
-//     none, it is waited for as long as sending again what it holds would take; then, or where another server has become much faster, the upload begins
-//     there.
+//     none, it is waited for as long as sending again what it holds would take; then the upload
+//     begins at another.
+//   - When this machine gets another address, connections from the old one are given up at once.
 //   - A chunk that the server found damaged is read and sent again. Where it
 //     was damaged before it was sent, or a file was written to since it was
 //     hashed, the error is [shoal.ErrChanged].

@@ -19,10 +19,10 @@ func (c Candidate) key() string {
 	return c.URLs[0]
 }
 
-// routes are the ways to try now, the best first: while a server that holds a part
+// ways are the routes to try now, the best first: while a server that holds a part
 // of the upload is worth waiting for, only that one.
-func (r *run) routes(now time.Time) []route {
-	routes := rank(r.opts.Here, r.candidates, r.results)
+func (r *run) ways(now time.Time) []route {
+	routes := r.routes()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h, ok := r.homes[r.latest]
@@ -77,6 +77,20 @@ func (r *run) known(rt route) bool {
 	defer r.mu.Unlock()
 	_, ok := r.homes[rt.candidate.key()]
 	return ok
+}
+
+// lacks is what a server does not have, as far as is known.
+func (r *run) lacks(rt route) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.size() - r.homes[rt.candidate.key()].held
+}
+
+// leave ends the loyalty to the server that was sent to last.
+func (r *run) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.latest = ""
 }
 
 func (r *run) forget(rt route) {

@@ -67,7 +67,7 @@ func (l *lane) run(ctx context.Context) error {
 			return err
 		case isAny(err):
 			return err
-		case errors.Is(err, errStolen):
+		case errors.Is(err, errStolen), errors.Is(err, errMoved):
 			continue
 		}
 		if _, ok := errors.AsType[*refusal](err); ok {
@@ -106,7 +106,7 @@ func (l *lane) take(ctx context.Context) (g *grant, pass func(), err error) {
 	queued, _, _ := l.work.state()
 	own, all := l.speeds(l)
 	pass = sync.OnceFunc(func() { l.turns <- struct{}{} })
-	if g = l.work.take(requestBytes(own, all, queued)); g == nil {
+	if g = l.work.take(requestBytes(own, all, queued, l.route.rtt)); g == nil {
 		pass()
 	}
 	return g, pass, nil
@@ -142,7 +142,7 @@ func (l *lane) send(ctx context.Context, g *grant, buf []byte, careful bool, pas
 		l.work.giveBack(g, []span{g.span})
 		return data, fmt.Errorf("upload chunk %d: %w", g.first, err)
 	}
-	b := newBody(data, pass)
+	b := newBody(data, &l.gate, pass)
 	guarded, stop := b.guard(ctx)
 	defer stop()
 	guarded, cancel := context.WithCancelCause(guarded)
@@ -233,6 +233,16 @@ func (l *lane) inFlight() int64 {
 		return 0
 	}
 	return l.busy.body.sent.Load()
+}
+
+// abandon ends what is under way over the connection, and the connection with it.
+func (l *lane) abandon(why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.busy != nil {
+		l.busy.cancel(why)
+	}
+	l.client.reset()
 }
 
 func (l *lane) currentSpeed() shoal.Rate {

@@ -1,12 +1,9 @@
 package upload
 
 import (
-	"context"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -20,15 +17,18 @@ func TestRequestBytes(t *testing.T) {
 		own    shoal.Rate
 		all    []shoal.Rate
 		queued int64
+		rtt    time.Duration
 		want   int64
 	}{
-		{"a second and a half", 4 * mib, []shoal.Rate{4 * mib}, 1 << 30, 6 * mib},
-		{"the bound", 1 << 30, []shoal.Rate{1 << 30}, 1 << 40, maxRequest},
-		{"eight share the memory", 1 << 30, slices.Repeat([]shoal.Rate{1 << 30}, 8), 1 << 40, 8 * mib},
-		{"slow", 1000, []shoal.Rate{1000}, 1 << 30, minRequest},
-		{"its share at the end", 4 * mib, []shoal.Rate{4 * mib, 12 * mib}, 4 * mib, mib},
+		{"near: half a second", 4 * mib, []shoal.Rate{4 * mib}, 1 << 30, time.Millisecond, 2 * mib},
+		{"far: eight round trips", 4 * mib, []shoal.Rate{4 * mib}, 1 << 30, 125 * time.Millisecond, 4 * mib},
+		{"very far", 4 * mib, []shoal.Rate{4 * mib}, 1 << 30, time.Second, 10 * mib},
+		{"the bound", 1 << 30, []shoal.Rate{1 << 30}, 1 << 40, 0, maxRequest},
+		{"eight share the memory", 1 << 30, slices.Repeat([]shoal.Rate{1 << 30}, 8), 1 << 40, 0, 8 * mib},
+		{"slow", 1000, []shoal.Rate{1000}, 1 << 30, 0, minRequest},
+		{"its share at the end", 4 * mib, []shoal.Rate{4 * mib, 12 * mib}, 4 * mib, 125 * time.Millisecond, mib},
 	} {
-		if got := requestBytes(c.own, c.all, c.queued); got != c.want {
+		if got := requestBytes(c.own, c.all, c.queued, c.rtt); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}
@@ -109,6 +109,7 @@ func TestLoyalty(t *testing.T) {
 func TestRank(t *testing.T) {
 	here := shoal.Locality{Carrier: "a", Region: "n"}
 	near := Candidate{Name: "near", URLs: []string{"https://near:1"}, Locality: here}
+	twin := Candidate{Name: "twin", URLs: []string{"https://twin:1"}, Locality: here}
 	far := Candidate{Name: "far", URLs: []string{"https://far:1"}, Locality: shoal.Locality{Carrier: "b"}}
 	dead := Candidate{Name: "dead", URLs: []string{"https://dead:1", "nonsense://"}}
 	result := func(c Candidate, tr netprobe.Transport, up shoal.Rate, rtt time.Duration) netprobe.Result {
@@ -128,27 +129,34 @@ func TestRank(t *testing.T) {
 		tr   netprobe.Transport
 	}
 	for _, c := range []struct {
-		name    string
-		results []netprobe.Result
-		want    []pair
+		name     string
+		tcpFirst bool
+		results  []netprobe.Result
+		want     []pair
 	}{
-		{"the fastest first, each by its fastest transport", []netprobe.Result{
+		{"the fastest first, each by its fastest transport", true, []netprobe.Result{
 			result(near, netprobe.TCP, 100, 1), result(near, netprobe.QUIC, 300, 1),
 			result(far, netprobe.TCP, 900, 50), result(far, netprobe.QUIC, 100, 50), down(dead),
 		}, []pair{{"far", netprobe.TCP}, {"near", netprobe.QUIC}}},
-		{"alike: the near one", []netprobe.Result{
+		{"alike: the near one", false, []netprobe.Result{
 			result(near, netprobe.TCP, 95, 1), result(far, netprobe.QUIC, 100, 50),
 		}, []pair{{"near", netprobe.TCP}, {"far", netprobe.QUIC}}},
-		{"not measured", []netprobe.Result{
+		{"alike in all: the faster one", false, []netprobe.Result{
+			result(near, netprobe.TCP, 95, 80*time.Millisecond), result(twin, netprobe.TCP, 99, 81*time.Millisecond),
+		}, []pair{{"twin", netprobe.TCP}, {"near", netprobe.TCP}}},
+		{"not measured", false, []netprobe.Result{
 			result(far, netprobe.QUIC, 0, 50), result(far, netprobe.TCP, 0, 50), result(near, netprobe.TCP, 0, 60), result(near, netprobe.QUIC, 0, 60),
 		}, []pair{{"near", netprobe.TCP}, {"far", netprobe.QUIC}}},
-		{"only the unusual transport measured", []netprobe.Result{
+		{"not measured, and worth trying", true, []netprobe.Result{
+			result(far, netprobe.QUIC, 0, 50), result(far, netprobe.TCP, 0, 50), result(near, netprobe.QUIC, 0, 60),
+		}, []pair{{"near", netprobe.QUIC}, {"far", netprobe.TCP}}},
+		{"only the unusual transport measured", false, []netprobe.Result{
 			result(far, netprobe.QUIC, 0, 50), result(far, netprobe.TCP, 500, 50), result(near, netprobe.TCP, 100, 60), result(near, netprobe.QUIC, 0, 60),
 		}, []pair{{"far", netprobe.TCP}, {"near", netprobe.TCP}}},
-		{"nobody", []netprobe.Result{down(dead)}, nil},
+		{"nobody", false, []netprobe.Result{down(dead)}, nil},
 	} {
 		var got []pair
-		for _, r := range rank(here, []Candidate{dead, far, near}, c.results) {
+		for _, r := range rank(here, []Candidate{dead, far, near, twin}, c.results, c.tcpFirst) {
 			got = append(got, pair{r.candidate.Name, r.path.Transport})
 		}
 		if !slices.Equal(got, c.want) {
@@ -157,91 +165,14 @@ func TestRank(t *testing.T) {
 	}
 }
 
-// Measuring takes a small share of the upload's time, and all the time of the hashing (M9).
-func TestProbeBudget(t *testing.T) {
-	var cs []Candidate
-	for _, name := range []string{"a", "b", "c"} {
-		cs = append(cs, Candidate{Name: name, URLs: []string{"https://" + name + ":1"}})
-	}
-	for _, c := range []struct {
-		name    string
-		size    int64
-		hashing time.Duration
-		want    int // transfers
-	}{
-		{"tiny", 100 << 10, 0, 0},
-		{"a second's worth", 10 << 20, 0, 1},
-		{"a second's worth, slow disk", 10 << 20, time.Minute, 6},
-		{"half a minute's worth: all together, some of those alike alone", 256 << 20, 0, 6 + maxFinalists},
-		{"minutes' worth", 2 << 30, 0, 6 + maxFinalists},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				hashed := make(chan struct{})
-				time.AfterFunc(c.hashing, func() { close(hashed) })
-				transfers := 0
-				var mu sync.Mutex
-				p := prober{now: time.Now, measure: func(_ context.Context, plan []netprobe.Step) []netprobe.Result {
-					var results []netprobe.Result
-					for _, s := range plan {
-						r := netprobe.Result{Path: s.Path, RTT: netprobe.RTT{Min: time.Millisecond}}
-						if s.Op == netprobe.Upload {
-							mu.Lock()
-							transfers++
-							mu.Unlock()
-							time.Sleep(s.Time)
-							r.Up = netprobe.Transfer{At: time.Now(), Goodput: 10 << 20}
-						}
-						results = append(results, r)
-					}
-					return results
-				}}
-				time.Sleep(time.Nanosecond)
-				p.run(t.Context(), cs, c.size, hashed, nil)
-				if transfers != c.want {
-					t.Errorf("%d transfers, want %d", transfers, c.want)
-				}
-				time.Sleep(time.Hour)
-			})
-		})
-	}
-}
-
-// What was measured before is not measured again while the network is the same.
-func TestRecall(t *testing.T) {
-	now := time.Now()
-	path := func(url string) netprobe.Result {
-		return netprobe.Result{Path: netprobe.Path{Target: netprobe.Target{URL: url}, Transport: netprobe.TCP}, RTT: netprobe.RTT{Min: 50 * time.Millisecond}}
-	}
-	known := func(url string, up shoal.Rate, rtt float64, age time.Duration) Measured {
-		return Measured{URL: url, Transport: netprobe.TCP, RTT: rtt, Up: up, At: now.Add(-age)}
-	}
-	for _, c := range []struct {
-		name  string
-		known []Measured
-		want  bool
-	}{
-		{"nothing", nil, false},
-		{"the same", []Measured{known("http://a", 10, 0.05, time.Minute), known("http://b", 5, 0.05, 0)}, true},
-		{"old", []Measured{known("http://a", 10, 0.05, 2*time.Hour)}, false},
-		{"another distance", []Measured{known("http://a", 10, 0.3, 0)}, false},
-		{"the fastest is not there", []Measured{known("http://a", 10, 0.05, 0), known("http://c", 50, 0.05, 0)}, false},
-	} {
-		s := survey{prober: prober{now: func() time.Time { return now }}, results: []netprobe.Result{path("http://a"), path("http://b")}}
-		if got := s.recall(c.known); got != c.want || (s.results[0].Up.Goodput == 10) != c.want {
-			t.Errorf("%s: %t, %+v", c.name, got, s.results[0].Up)
-		}
-	}
-}
-
 func TestGrowth(t *testing.T) {
-	now := time.Now()
+	var now time.Duration
 	g := newGrowth(now, 8)
 	sent, n := int64(1), 2
 	g.more(now, sent, n)
 	// The third brings more, the fourth doesn't.
 	for _, speed := range []int64{100, 150, 151, 500} {
-		now = now.Add(growEvery)
+		now += growEvery
 		sent += speed * int64(growEvery/time.Second)
 		if g.more(now, sent, n) {
 			n++

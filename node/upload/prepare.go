@@ -70,14 +70,10 @@ func (r *run) probe(ctx context.Context, size int64, hashed <-chan struct{}) err
 		case err == nil && len(cs) == 0:
 			return fmt.Errorf("%w: no ingest server is registered", shoal.ErrNotFound)
 		case err == nil:
-			r.candidates = cs
-			r.results = r.prober.run(ctx, cs, size, hashed, r.opts.Known)
-			measured := report(cs, r.results)
-			r.count(func(rep *Report) { rep.Candidates, rep.ProbeSeconds = measured, time.Since(began).Seconds() })
-			if r.opts.Probed != nil {
-				r.opts.Probed(measured)
-			}
-			for _, m := range measured {
+			r.candidates, r.findings.size = cs, size
+			r.prober.run(ctx, r.findings, hashed, r.opts.Known)
+			r.count(func(rep *Report) { rep.ProbeSeconds = time.Since(began).Seconds() })
+			for _, m := range r.publish() {
 				r.log.Info("measured", "server", m.Server, "url", m.URL, "transport", m.Transport, "up", m.Up.Short(), "rtt", m.RTT, "err", m.Error)
 			}
 			return nil
@@ -94,4 +90,14 @@ func (r *run) probe(ctx context.Context, size int64, hashed <-chan struct{}) err
 			return err
 		}
 	}
+}
+
+// publish tells what was found out.
+func (r *run) publish() []Measured {
+	measured := report(r.candidates, r.results)
+	r.count(func(rep *Report) { rep.Candidates = measured })
+	if r.opts.Probed != nil {
+		r.opts.Probed(measured)
+	}
+	return measured
 }

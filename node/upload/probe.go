@@ -4,275 +4,205 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"math"
 	"slices"
 	"time"
 
-	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/netprobe"
 )
 
-// What measuring may cost. Hashing goes on meanwhile, so that its time is free.
+// What measuring before the first chunk may cost.
 const (
-	maxProbeTime = 15 * time.Second // for all transfers
-	minStepTime  = 400 * time.Millisecond
-	maxStepTime  = 2 * time.Second
-	stepRTTs     = 10 // until a connection is as fast as its path, and about as long again
-	graceRTTs    = 3  // after the first has ended
+	maxProbeTime = 15 * time.Second // while the content is being hashed
+	minStepTime  = 200 * time.Millisecond
+	maxStepTime  = 2500 * time.Millisecond
+	stepRTTs     = 18 // until a connection is as fast as its path and has filled its queues, and as long again
+	graceRTTs    = 3  // after the first of a race has ended
 	maxStepBytes = 16 << 20
 	minStepBytes = 128 << 10
+	raceShare    = 16       // of the upload's bytes, for a path whose speed decides where it goes
+	aloneShare   = 64       // the same for one that is measured since there is time
 	probeAbove   = 1 << 20  // uploads of fewer bytes are over before a speed is known
-	worthProbing = 4        // steps: an upload that takes no longer goes to the nearest server
-	raceAbove    = 32 << 20 // uploads of fewer bytes may be over soon: the nearest server is looked at first
-	batch        = 4        // candidates that are measured at the same time
-	closeBehind  = 0.5      // of the fastest: what falls behind that far in a race is slower
-	maxFinalists = 3        // paths of those that are measured once more, alone
+	raceAbove    = 32 << 20 // those of fewer bytes begin at the nearest server
+	racers       = 4        // candidates, the nearest ones
+
+	// After the first path has answered, others have as long as that took, and at least this.
+	minGrace = 250 * time.Millisecond
 )
 
-// prober measures the paths to candidates.
+// prober measures paths.
 type prober struct {
-	here    shoal.Locality
 	measure func(ctx context.Context, plan []netprobe.Step) []netprobe.Result
 	now     func() time.Time
 }
 
-// run measures all paths to the nearest candidates at the same time: one that is fast takes
-// most of the line, one that is slow cannot, and so a second shows which of them may be the
-// fastest. Others follow, batch by batch; then those close to the fastest are measured alone. What was too slow to be waited for is measured
-// one by one as long as the content is being hashed. size is that of the upload in bytes.
-// Where what is known from before still holds for the fastest path, nothing is
-// measured but round trips.
-func (p prober) run(ctx context.Context, candidates []Candidate, size int64, hashed <-chan struct{}, known []Measured) []netprobe.Result {
-	var targets []netprobe.Target
-	for _, c := range candidates {
-		targets = append(targets, c.targets()...)
+// run finds out what is needed to begin: who answers, and where there is a choice, who of the nearest is
+// likely to be fast. They are measured at the same time, each over TCP, or over
+// QUIC where TCP does not answer: one that is fast takes most of the line, one that is slow
+// cannot, and so a second tells them apart. As long as the content is being hashed,
+// those close to the fastest are measured alone, then the fastest one's other transport, then the
+// rest. What stays open is found out while chunks are sent, see [doubts]. Where
+// what is known from before still holds for the fastest path, only round trips are measured.
+func (p prober) run(ctx context.Context, f *findings, hashed <-chan struct{}, known []Measured) {
+	s := survey{p, f}
+	s.reach(ctx)
+	order := f.byDistance()
+	if len(order) < 2 || f.size < probeAbove || f.recall(p.now(), known) {
+		return
 	}
-	s := survey{prober: p, began: p.now(), size: size, results: p.measure(ctx, netprobe.Plan(targets, netprobe.Budget{Requests: 1}))}
-	order := s.byDistance(candidates)
-	if size < probeAbove || len(order) == 0 || len(s.results) < 2 || s.recall(known) {
-		return s.results
+	if f.size >= raceAbove {
+		s.race(ctx, order[:min(len(order), racers)])
 	}
-	usual := usual(p.here, order[0].Locality)
-	if size < raceAbove {
-		s.race(ctx, s.paths(order[0], usual)[:1])
-		if s.small() && isClosed(hashed) {
-			return s.results
-		}
-	}
-	for at := 0; at < len(order) && ctx.Err() == nil && s.spent() < maxProbeTime; at += batch {
-		var paths []int
-		for _, c := range order[at:min(at+batch, len(order))] {
-			paths = append(paths, s.paths(c, usual)...)
-		}
-		s.race(ctx, paths)
-	}
-	if !s.small() {
-		for _, i := range s.finalists() {
-			s.results[i].Up = s.measure(ctx, []netprobe.Step{s.step(i)})[0].Up
-		}
-	}
-	for _, c := range order {
-		for _, i := range s.paths(c, usual) {
-			if ctx.Err() == nil && (s.results[i].Up.At.IsZero() || errors.Is(s.results[i].Up.Err, errSlow)) && !isClosed(hashed) {
-				s.results[i].Up = s.measure(ctx, []netprobe.Step{s.step(i)})[0].Up
-			}
-		}
-	}
-	return s.results
-}
-
-// finalists are the paths that have to be measured one by one, since in a race those that
-// are faster than this end's line and those that are not quite can look alike. It is nil where one is
-// clearly ahead.
-func (s *survey) finalists() []int {
-	var paths []int
-	var fastest shoal.Rate
-	for i, r := range s.results {
-		fastest = max(fastest, r.Up.Goodput)
-		paths = append(paths, i)
-	}
-	paths = slices.DeleteFunc(paths, func(i int) bool {
-		return s.results[i].Up.Goodput == 0 || float64(s.results[i].Up.Goodput) < closeBehind*float64(fastest)
-	})
-	slices.SortFunc(paths, func(a, b int) int { return -cmp.Compare(s.results[a].Up.Goodput, s.results[b].Up.Goodput) })
-	if len(paths) < 2 {
-		return nil
-	}
-	return paths[:min(len(paths), maxFinalists)]
-}
-
-// errSlow is why nothing is known of a path that did not end with the others.
-var errSlow = fmt.Errorf("%w: slower than others", shoal.ErrUnavailable)
-
-// race measures paths at the same time, those that were not measured yet. Those that have not ended
-// soon after the first are not waited for.
-func (s *survey) race(ctx context.Context, paths []int) {
-	paths = slices.DeleteFunc(paths, func(i int) bool { return !s.results[i].Up.At.IsZero() })
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var span, grace time.Duration
-	for _, i := range paths {
-		span, grace = max(span, s.step(i).Time), max(grace, graceRTTs*s.results[i].RTT.Min)
-	}
-	type finish struct {
-		path int
-		up   netprobe.Transfer
-	}
-	ends := make(chan finish)
-	for _, i := range paths {
-		step := s.step(i)
-		step.Time = span
-		go func() { ends <- finish{i, s.measure(ctx, []netprobe.Step{step})[0].Up} }()
-	}
-	timed := false
-	for range paths {
-		f := <-ends
-		s.results[f.path].Up = f.up
-		if f.up.Err == nil && !timed {
-			timed = true
-			defer time.AfterFunc(grace, func() { cancel(errSlow) }).Stop()
-		}
-	}
+	s.alone(ctx, order, hashed)
 }
 
 // survey is one run of a prober.
 type survey struct {
 	prober
-	began   time.Time
-	size    int64
-	results []netprobe.Result
+	*findings
 }
 
-func (s *survey) spent() time.Duration { return s.now().Sub(s.began) }
-
-const (
-	knownTime = time.Hour // for which a measurement is believed, while the round trip is what it was
-	knownRTT  = 20 * time.Millisecond
-)
-
-// recall enters speeds that are known from before, and reports whether that of
-// the fastest path is among them.
-func (s *survey) recall(known []Measured) bool {
-	var fastest, recalled shoal.Rate
-	for _, k := range known {
-		if k.Up <= 0 || s.now().Sub(k.At) > knownTime {
-			continue
-		}
-		fastest = max(fastest, k.Up)
-		for i, r := range s.results {
-			rtt := time.Duration(k.RTT * float64(time.Second))
-			same := r.URL == k.URL && r.Transport == k.Transport && r.RTT.Min < 2*rtt+knownRTT && rtt < 2*r.RTT.Min+knownRTT
-			if same && r.Err == nil {
-				s.results[i].Up = netprobe.Transfer{At: k.At, Goodput: k.Up}
-				recalled = max(recalled, k.Up)
-			}
-		}
+// reach measures the round trips of all paths.
+func (s survey) reach(ctx context.Context) {
+	var targets []netprobe.Target
+	for _, c := range s.candidates {
+		targets = append(targets, c.targets()...)
 	}
-	if fastest > 0 && recalled == fastest {
-		return true
+	steps := netprobe.Plan(targets, netprobe.Budget{Requests: 1})
+	began := s.now()
+	s.results = s.together(ctx, steps, func() time.Duration { return max(minGrace, s.now().Sub(began)) })
+	for _, c := range s.candidates {
+		s.vouch(c.targets())
 	}
-	for i := range s.results { // another network
-		s.results[i].Up = netprobe.Transfer{}
-	}
-	return false
 }
 
-// byDistance are the candidates that answered, the nearest first.
-func (s *survey) byDistance(candidates []Candidate) []Candidate {
-	rtt := func(c Candidate) time.Duration {
-		least := time.Duration(math.MaxInt64)
-		for _, r := range s.of(c) {
-			if r.Err == nil {
-				least = min(least, r.RTT.Min)
-			}
-		}
-		return least
-	}
-	answered := slices.DeleteFunc(slices.Clone(candidates), func(c Candidate) bool { return rtt(c) == math.MaxInt64 })
-	slices.SortStableFunc(answered, func(a, b Candidate) int { return cmp.Compare(rtt(a), rtt(b)) })
-	return answered
-}
-
-// of is what is known of a candidate's paths.
-func (s *survey) of(c Candidate) []netprobe.Result {
-	targets := c.targets()
-	return slices.DeleteFunc(slices.Clone(s.results), func(r netprobe.Result) bool { return !slices.Contains(targets, r.Target) })
-}
-
-// paths are the indices of a candidate's paths that are worth measuring, those over
-// one transport first.
-func (s *survey) paths(c Candidate, first netprobe.Transport) []int {
-	targets := c.targets()
-	var is []int
-	for i, r := range s.results {
-		if slices.Contains(targets, r.Target) && r.Err == nil && !plainTwin(r, s.results) {
-			is = append(is, i)
-		}
-	}
-	slices.SortStableFunc(is, func(a, b int) int {
-		return cmp.Compare(btoi(s.results[a].Transport != first), btoi(s.results[b].Transport != first))
-	})
-	return is
-}
-
-// step is the measurement of a path.
-func (s *survey) step(i int) netprobe.Step {
-	rtt := s.results[i].RTT.Min
-	span := min(max(stepRTTs*rtt, minStepTime), maxStepTime)
-	return netprobe.Step{Path: s.results[i].Path, Op: netprobe.Upload, Bytes: stepBytes(s.size, rtt), Time: span}
-}
-
-// stepBytes bounds what measuring a path sends, so that it stays little against
-// the upload: the farther it is, the more it takes until it is at full speed.
-func stepBytes(size int64, rtt time.Duration) int64 {
-	share := int64(64)
-	if rtt > 10*time.Millisecond {
-		share = 16
-	}
-	return max(minStepBytes, min(maxStepBytes, size/share))
-}
-
-// expected is how long the upload takes by what is known.
-func (s *survey) expected() time.Duration {
-	var fastest shoal.Rate
+// vouch clears the paths of a candidate that were slow to answer where another has answered: a lost
+// packet costs more time than there is.
+func (s survey) vouch(targets []netprobe.Target) {
+	var rtt netprobe.RTT
 	for _, r := range s.results {
-		fastest = max(fastest, r.Up.Goodput)
+		if r.Err == nil && slices.Contains(targets, r.Target) {
+			rtt = r.RTT
+		}
 	}
-	if fastest <= 0 {
-		return math.MaxInt64 / 2
+	for i, r := range s.results {
+		if rtt.Min > 0 && errors.Is(r.Err, errSlow) && slices.Contains(targets, r.Target) {
+			s.results[i].Err, s.results[i].RTT = nil, rtt
+		}
 	}
-	const most = 1e9 // seconds
-	return time.Duration(min(float64(s.size)/float64(fastest), most) * float64(time.Second))
 }
 
-// small reports whether the upload is over before measuring more could pay.
-func (s *survey) small() bool { return s.expected() < worthProbing*s.spent() }
-
-func btoi(b bool) int {
-	if b {
-		return 1
+// race measures one path of each candidate, all at the same time.
+func (s survey) race(ctx context.Context, candidates []Candidate) {
+	var paths []int
+	var steps []netprobe.Step
+	var span, grace time.Duration
+	for _, c := range candidates {
+		if of := s.paths(c); len(of) > 0 {
+			step := s.step(of[0], raceShare)
+			span, grace = max(span, step.Time), max(grace, graceRTTs*s.results[of[0]].RTT.Min)
+			paths, steps = append(paths, of[0]), append(steps, step)
+		}
 	}
-	return 0
+	for i := range steps {
+		steps[i].Time = span
+	}
+	var ups []netprobe.Transfer
+	for _, r := range s.together(ctx, steps, func() time.Duration { return grace }) {
+		ups = append(ups, r.Up)
+	}
+	s.enterRace(paths, ups)
 }
 
-// usual is the transport that is taken unless a measurement speaks against it.
-func usual(here, there shoal.Locality) netprobe.Transport {
-	if here.CrossCarrier(there) {
-		return netprobe.QUIC
+// together takes steps of different paths at the same time. Those that have not ended some grace
+// after the first that succeeds are not waited for: their error is errSlow then.
+func (s survey) together(ctx context.Context, steps []netprobe.Step, grace func() time.Duration) []netprobe.Result {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	type finish struct {
+		step   int
+		result netprobe.Result
 	}
-	return netprobe.TCP
+	ends := make(chan finish)
+	for i, step := range steps {
+		go func() { ends <- finish{i, s.measure(ctx, []netprobe.Step{step})[0]} }()
+	}
+	results := make([]netprobe.Result, len(steps))
+	timed := false
+	for range steps {
+		f := <-ends
+		results[f.step] = f.result
+		if f.result.Err == nil && f.result.Up.Err == nil && !timed {
+			timed = true
+			defer time.AfterFunc(grace(), func() { cancel(errSlow) }).Stop()
+		}
+	}
+	return results
 }
 
-// plainTwin reports whether r is plain HTTP to a node that answers over TLS too:
-// the path is the same, and TLS proves who is there.
-func plainTwin(r netprobe.Result, results []netprobe.Result) bool {
-	if r.Node == "" || len(r.Target.Transports()) > 1 {
-		return false
+// alone measures paths one after the other until the content is hashed.
+func (s survey) alone(ctx context.Context, order []Candidate, hashed <-chan struct{}) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-hashed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	began := s.now()
+	done := map[int]bool{}
+	for s.now().Sub(began) < maxProbeTime {
+		i, ok := s.next(order, done)
+		if !ok || isClosed(hashed) {
+			return
+		}
+		up := s.measure(ctx, []netprobe.Step{s.step(i, aloneShare)})[0].Up
+		if ctx.Err() != nil { // half a measurement says nothing
+			return
+		}
+		done[i] = true
+		s.enter(s.results[i].Path, up)
 	}
-	return slices.ContainsFunc(results, func(o netprobe.Result) bool {
-		return o.Node == r.Node && o.Err == nil && len(o.Target.Transports()) > 1
-	})
+}
+
+// next is the path that is worth most to be measured alone, of those that are not done: those that
+// may be the fastest first, since in a race what is faster than this end's line and what is not
+// quite can look alike.
+func (s survey) next(order []Candidate, done map[int]bool) (int, bool) {
+	var first []int
+	for i, r := range s.results {
+		if s.unclear[r.Path] {
+			first = append(first, i)
+		}
+	}
+	slices.SortFunc(first, func(a, b int) int { return -cmp.Compare(s.results[a].Up.Goodput, s.results[b].Up.Goodput) })
+	if routes := s.routes(); len(routes) > 0 {
+		first = append(first, s.paths(routes[0].candidate)...)
+	}
+	for _, c := range order {
+		first = append(first, s.paths(c)...)
+	}
+	for _, i := range first {
+		if r := s.results[i]; !done[i] && (s.unclear[r.Path] || s.unmeasured(i)) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// step is the measurement of a path, with at most a share of the upload's bytes.
+func (f *findings) step(i int, share int64) netprobe.Step {
+	rtt := f.results[i].RTT.Min
+	return netprobe.Step{
+		Path: f.results[i].Path, Op: netprobe.Upload,
+		Bytes: max(minStepBytes, min(maxStepBytes, f.size/share)), Time: stepTime(rtt),
+	}
+}
+
+// stepTime is how long a path with a round trip is measured.
+func stepTime(rtt time.Duration) time.Duration {
+	return min(max(stepRTTs*rtt, minStepTime), maxStepTime)
 }
 
 func isClosed(c <-chan struct{}) bool {

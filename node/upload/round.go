@@ -45,11 +45,12 @@ func (r *run) round(ctx context.Context) error {
 		_, faster := errors.AsType[better](err)
 		_, refuses := errors.AsType[unwilling](err)
 		_, unknown := errors.AsType[lost](err)
-		if faster || refuses || unknown {
+		if refuses || unknown {
 			r.forget(rt)
 		}
 		switch {
 		case faster:
+			r.leave()
 			r.count(func(rep *Report) { rep.Breaks++ })
 			continue
 		case r.known(rt): // what it holds is worth some waiting
@@ -79,7 +80,7 @@ func (r *run) sibling(ctx context.Context) (route, bool) {
 	if held == 0 {
 		return route{}, false
 	}
-	routes := slices.DeleteFunc(rank(r.opts.Here, r.candidates, r.results), func(rt route) bool {
+	routes := slices.DeleteFunc(r.routes(), func(rt route) bool {
 		return rt.candidate.key() == latest || r.failed[rt.path] || r.refused[rt.candidate.key()] != nil
 	})
 	for _, rt := range routes[:min(len(routes), maxSiblings)] {
@@ -104,7 +105,7 @@ func (r *run) choose(now time.Time, before error) (route, error) {
 	if before == nil {
 		clear(r.failed)
 	}
-	routes := r.routes(now)
+	routes := r.ways(now)
 	var refused error
 	for _, rt := range routes {
 		if err := r.refused[rt.candidate.key()]; err != nil {

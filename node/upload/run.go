@@ -30,8 +30,8 @@ type Options struct {
 	Candidates func(context.Context) ([]Candidate, error)
 
 	// Known is what an earlier Run found out about the servers, and Probed, unless nil, is
-	// told what this one did, before the first chunk is sent. What still holds is not
-	// measured again.
+	// told what this one did: before the first chunk is sent, and whenever there is more. What
+	// still holds is not measured again.
 	Known  []Measured
 	Probed func([]Measured)
 
@@ -54,10 +54,10 @@ type run struct {
 	source      *source
 	description api.Description
 
-	candidates []Candidate
-	results    []netprobe.Result
-	refused    map[string]error       // by key of the candidate that will not take the upload
-	failed     map[netprobe.Path]bool // ways that failed in this round
+	*findings
+	doubts  doubts
+	refused map[string]error       // by key of the candidate that will not take the upload
+	failed  map[netprobe.Path]bool // ways that failed in this round
 
 	mu     sync.Mutex // guards the fields below
 	homes  map[string]home
@@ -91,7 +91,8 @@ func Run(ctx context.Context, opts Options) (Report, error) {
 func newRun(opts Options) *run {
 	r := &run{
 		tally: &tally{progress: opts.Progress}, opts: opts, log: opts.Log, dialer: &dialer{}, task: opts.Task,
-		homes: map[string]home{}, moved: time.Now(), refused: map[string]error{}, failed: map[netprobe.Path]bool{},
+		findings: &findings{here: opts.Here, unclear: map[netprobe.Path]bool{}},
+		homes:    map[string]home{}, moved: time.Now(), refused: map[string]error{}, failed: map[netprobe.Path]bool{},
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -104,7 +105,7 @@ func newRun(opts Options) *run {
 			r.note(func(p *Progress) { p.Note = "measuring " + s.Path.String() })
 		}
 	}})
-	r.prober = prober{here: opts.Here, measure: np.Run, now: time.Now}
+	r.prober = prober{measure: np.Run, now: time.Now}
 	r.report.Task = opts.Task
 	r.report.Candidates, r.report.Connections = []Measured{}, []Connection{}
 	return r

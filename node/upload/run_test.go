@@ -176,6 +176,7 @@ func TestFileChanges(t *testing.T) {
 
 // A sign-in page that answers every request with success is not believed.
 func TestCaptivePortal(t *testing.T) {
+	t.Parallel()
 	path, m := randomFile(t, 1<<20)
 	s := uploadtest.New("in-1")
 	var n atomic.Int32
@@ -250,6 +251,7 @@ func TestBreaks(t *testing.T) {
 
 // Of two servers with one store, the other goes on at once (L1).
 func TestSharedStore(t *testing.T) {
+	t.Parallel()
 	path, m := randomFile(t, 4<<20)
 	s := uploadtest.New("shared")
 	var n atomic.Int32

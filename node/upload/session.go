@@ -7,19 +7,12 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/ingest/api"
 )
 
-const (
-	tickTime   = time.Second
-	growEvery  = 3 * time.Second  // between looks whether one more connection brings more
-	doubtEvery = 20 * time.Second // between looks whether another server would be faster
-	maxRounds  = 5                // of sending what the end notice found missing
-	healTime   = 5 * time.Second  // after a connection was lost, until another takes its place
-)
+const maxRounds = 5 // of sending what the end notice found missing
 
 // final is an error after which no server and no waiting helps.
 type final struct{ error }
@@ -40,6 +33,7 @@ type session struct {
 	control *client
 	work    *work
 	turns   chan struct{} // one for each request whose body may be on its way
+	gate    gate          // shut while another way is measured alone
 
 	mu       sync.Mutex // guards the fields below
 	lanes    []*lane
@@ -147,190 +141,4 @@ func (r *run) open(ctx context.Context, c *client, rt route) (st status, err err
 	r.log.Info("sending", "server", cmp.Or(rt.candidate.Name, st.Server), "url", rt.path.URL, "transport", rt.path.Transport,
 		"why", rt.why, "speed", rt.up, "has", st.Received, "of", st.Size)
 	return st, nil
-}
-
-// transfer runs the connections until nothing is missing. It fails when none is
-// left, with the error of the last.
-func (s *session) transfer(ctx context.Context) error {
-	if _, open, _ := s.work.state(); open == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel(nil) // first
-	ended := make(chan error)
-	running := 0
-	first, most := connections(s.route.path.Transport, s.route.rtt, s.dialer.bbr())
-	s.turns = make(chan struct{}, most)
-	add := func() {
-		l, err := s.addLane(first)
-		if err != nil {
-			return
-		}
-		running++
-		wg.Go(func() {
-			err := l.run(ctx)
-			select {
-			case ended <- err:
-			case <-ctx.Done():
-			}
-		})
-	}
-	queued, _, _ := s.work.state()
-	lanes := min(lanesPerTurn*first, max(1, int(queued/minRequest)))
-	for range lanes {
-		add()
-	}
-	turns := first
-	for range turns {
-		s.turns <- struct{}{}
-	}
-	if running == 0 {
-		return fmt.Errorf("connect: %w", shoal.ErrUnavailable)
-	}
-	g := newGrowth(time.Now(), most)
-	var speed shoal.Rate
-	sent, at := s.sentSoFar(), time.Now()
-	tick := time.NewTicker(tickTime)
-	defer tick.Stop()
-	var lostOne time.Time
-	for doubt := time.Now(); ; {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case err := <-ended:
-			running--
-			lostOne = time.Now()
-			if err != nil && (isFinal(err) || running == 0 || isAny(err)) {
-				return err
-			}
-			if _, open, _ := s.work.state(); open == 0 {
-				return nil
-			}
-		case now := <-tick.C:
-			before, since := sent, now.Sub(at)
-			sent, at = s.sentSoFar(), now
-			if since > tickTime/2 {
-				speed = speed/2 + shoal.Rate(float64(max(0, sent-before))/since.Seconds())/2
-			}
-			s.note(func(p *Progress) { p.Note, p.Speed = s.sending(running), speed })
-			switch queued, _, _ := s.work.state(); {
-			case queued == 0:
-			case g.more(now, sent, turns):
-				turns++
-				s.turns <- struct{}{}
-				add()
-			case running < lanes && now.Sub(lostOne) > healTime:
-				add()
-			}
-			if now.Sub(doubt) > doubtEvery {
-				doubt = now
-				if err := s.doubt(ctx, speed); err != nil {
-					return err
-				}
-			}
-		}
-	}
-}
-
-// isAny reports whether what one connection met all others will meet.
-func isAny(err error) bool {
-	_, refused := errors.AsType[unwilling](err)
-	_, gone := errors.AsType[lost](err)
-	return refused || gone
-}
-
-func (s *session) sending(connections int) string {
-	return fmt.Sprintf("to %s over %s, %d connections", s.route.candidate.Name, s.route.path.Transport, connections)
-}
-
-// addLane opens one more connection. Its first guess at its speed is its share of
-// what the path was measured to carry.
-func (s *session) addLane(first int) (*lane, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var c *client
-	if n := len(s.spare); n > 0 {
-		c, s.spare = s.spare[n-1], s.spare[:n-1]
-	} else {
-		var err error
-		if c, err = s.dialer.client(s.route.path); err != nil {
-			return nil, err
-		}
-	}
-	l := &lane{session: s, number: len(s.lanes), client: c, speed: max(s.route.up, 1<<20) / shoal.Rate(first)}
-	s.lanes = append(s.lanes, l)
-	return l, nil
-}
-
-// speeds are that of one connection and those of all.
-func (s *session) speeds(of *lane) (own shoal.Rate, all []shoal.Rate) {
-	s.mu.Lock()
-	lanes := slices.Clone(s.lanes)
-	s.mu.Unlock()
-	for _, l := range lanes {
-		v := l.currentSpeed()
-		if v > 0 { // else it has ended
-			all = append(all, v)
-		}
-		if l == of {
-			own = v
-		}
-	}
-	return own, all
-}
-
-// sentSoFar is what all connections have taken, of this session and those before.
-func (s *session) sentSoFar() int64 {
-	s.mu.Lock()
-	lanes := slices.Clone(s.lanes)
-	s.mu.Unlock()
-	var n int64
-	s.count(func(r *Report) { n = r.Sent })
-	for _, l := range lanes {
-		n += l.inFlight()
-	}
-	return n
-}
-
-// relieve ends the request of the connection that would need longest for the rest
-// of it, where the idle one is so much faster that this pays.
-func (s *session) relieve(idle *lane) {
-	s.mu.Lock()
-	lanes := slices.Clone(s.lanes)
-	s.mu.Unlock()
-	var slowest *flight
-	var longest float64
-	for _, l := range lanes {
-		left, speed, f := l.left()
-		if f == nil || l == idle || !shouldSteal(left, speed, idle.currentSpeed(), s.route.rtt) {
-			continue
-		}
-		if t := float64(left) / max(1, float64(speed)); t > longest {
-			slowest, longest = f, t
-		}
-	}
-	if slowest != nil {
-		slowest.cancel(errStolen)
-	}
-}
-
-// refused counts chunks that the server found damaged.
-func (s *session) refused(chunks []span, err error) error {
-	s.count(func(r *Report) {
-		for _, c := range chunks {
-			r.Refused += c.count
-		}
-	})
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range chunks {
-		for k := c.first; k < c.end(); k++ {
-			if s.refusals[k]++; s.refusals[k] >= maxRefusals {
-				return final{fmt.Errorf("chunk %d was damaged on the way %d times: %w", k, maxRefusals, err)}
-			}
-		}
-	}
-	return err
 }

@@ -8,10 +8,11 @@ import (
 )
 
 const (
-	// requestTime is how much of a connection's time a request shall take: long
-	// against the round trip in which it is acknowledged, short against what a
-	// break would cost.
-	requestTime = 1500 * time.Millisecond
+	// A request shall take some of a connection's time: long against the round trip in
+	// which it is acknowledged, short against what a break costs.
+	requestRTTs    = 8
+	minRequestTime = 500 * time.Millisecond
+	maxRequestTime = 2500 * time.Millisecond
 
 	maxRequest = 16 << 20 // bytes
 	minRequest = 64 << 10 // bytes; at least one chunk in any case
@@ -25,11 +26,11 @@ const (
 )
 
 // requestBytes is how much the next request of a connection may carry (M9):
-// what it sends in requestTime at the speed last measured, and near the end its
+// what it sends in some time at the speed last measured, and near the end its
 // share of what is left, so that all connections finish at nearly one time. speeds are
 // those of all connections, own among them.
-func requestBytes(own shoal.Rate, speeds []shoal.Rate, queued int64) int64 {
-	n := int64(float64(own) * requestTime.Seconds())
+func requestBytes(own shoal.Rate, speeds []shoal.Rate, queued int64, rtt time.Duration) int64 {
+	n := int64(float64(own) * min(max(requestRTTs*rtt, minRequestTime), maxRequestTime).Seconds())
 	var all float64
 	for _, s := range speeds {
 		all += float64(s)
@@ -99,14 +100,4 @@ func loyalty(held int64, speed shoal.Rate) time.Duration {
 	}
 	again := float64(held) / float64(speed)
 	return time.Duration(min(max(again, minLoyalty.Seconds()), maxLoyalty.Seconds()) * float64(time.Second))
-}
-
-// worthSwitching reports whether another server would finish so much sooner,
-// with all that it lacks, that what the present one has may be given up.
-func worthSwitching(left int64, speed shoal.Rate, leftThere int64, speedThere shoal.Rate) bool {
-	if speedThere <= 0 {
-		return false
-	}
-	here, there := float64(left)/max(1, float64(speed)), float64(leftThere)/float64(speedThere)
-	return here > 1.5*there+30
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -39,6 +40,8 @@ func TLSConfig(t netprobe.Target) (*tls.Config, error) {
 type transport struct {
 	http.RoundTripper
 	close func()
+	reset func()                     // closes a connection on which nothing is under way; the next request opens one
+	from  atomic.Pointer[netip.Addr] // this end of the latest connection; nil: unknown, or it does not matter
 }
 
 // dialer opens transports, and remembers whether the kernel let them send by BBR.
@@ -49,10 +52,10 @@ type dialer struct {
 // bbr reports whether no connection was refused it so far.
 func (d *dialer) bbr() bool { return d.refused.Load() == nil }
 
-func (d *dialer) open(p netprobe.Path) (transport, error) {
+func (d *dialer) open(p netprobe.Path) (*transport, error) {
 	conf, err := TLSConfig(p.Target)
 	if err != nil {
-		return transport{}, err
+		return nil, err
 	}
 	if p.Transport == netprobe.QUIC {
 		return openQUIC(conf), nil
@@ -61,7 +64,8 @@ func (d *dialer) open(p netprobe.Path) (transport, error) {
 }
 
 // openTCP speaks HTTP/1.1: streams of one connection would share its window.
-func (d *dialer) openTCP(conf *tls.Config) transport {
+func (d *dialer) openTCP(conf *tls.Config) *transport {
+	opened := &transport{}
 	nd := net.Dialer{Timeout: connectTime, Control: func(_, _ string, c syscall.RawConn) error {
 		if err := sockopt.SetCongestion(c, "bbr"); err != nil { // it only tunes
 			d.refused.CompareAndSwap(nil, &err)
@@ -71,7 +75,17 @@ func (d *dialer) openTCP(conf *tls.Config) transport {
 	}}
 	conf.NextProtos = []string{"http/1.1"}
 	t := &http.Transport{
-		DialContext:            nd.DialContext,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := nd.DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			if a, ok := conn.LocalAddr().(*net.TCPAddr); ok {
+				from := a.AddrPort().Addr().Unmap()
+				opened.from.Store(&from)
+			}
+			return conn, nil
+		},
 		TLSClientConfig:        conf,
 		TLSHandshakeTimeout:    connectTime,
 		MaxConnsPerHost:        1,
@@ -83,12 +97,13 @@ func (d *dialer) openTCP(conf *tls.Config) transport {
 		Protocols:              new(http.Protocols),
 	}
 	t.Protocols.SetHTTP1(true)
-	return transport{t, t.CloseIdleConnections}
+	opened.RoundTripper, opened.close, opened.reset = t, t.CloseIdleConnections, t.CloseIdleConnections
+	return opened
 }
 
 // openQUIC speaks HTTP/3 from a socket of its own, which is opened with the
 // first connection and not after close.
-func openQUIC(conf *tls.Config) transport {
+func openQUIC(conf *tls.Config) *transport {
 	s := &quicSocket{}
 	t := &http3.Transport{
 		Dial:                   s.dial,
@@ -97,7 +112,7 @@ func openQUIC(conf *tls.Config) transport {
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
-	return transport{t, func() {
+	return &transport{RoundTripper: t, reset: func() {}, close: func() {
 		_ = t.Close() // errors are of connections that are gone anyway
 		s.close()
 	}}
