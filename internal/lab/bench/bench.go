@@ -99,7 +99,8 @@ func (b *bench) compare(ctx context.Context, d design) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(source)) }()
+	left := leavings{many: s.files > 0}
+	defer func() { err = errors.Join(err, left.remove(), os.RemoveAll(source)) }()
 	contents, err := makeContents(source, s)
 	if err != nil {
 		return err
@@ -121,7 +122,7 @@ func (b *bench) compare(ctx context.Context, d design) (err error) {
 	for n := range b.runs {
 		for i, t := range chosen {
 			r, err := setting{
-				scenario: s, contents: contents, tool: t.tool, work: b.dir,
+				scenario: s, contents: contents, tool: t.tool, work: b.dir, discard: left.discard,
 				stage: stage{shoal: b.binary, piece: b.piece},
 			}.try(ctx)
 			if ctx.Err() != nil {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -218,54 +217,4 @@ func (t *trial) verify(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// setting is what a tool's trials of a scenario have in common.
-type setting struct {
-	scenario scenario
-	contents []content
-	tool     tool
-	stage    stage // without tracker and folder
-	work     string
-}
-
-// try runs one trial in a lab of its own, and verifies the copies. The folder of
-// a failed one is kept: it is named in the error.
-func (s setting) try(ctx context.Context) (_ result, err error) {
-	dir, err := os.MkdirTemp(s.work, s.scenario.name+"-"+s.tool.name+"-")
-	if err != nil {
-		return result{}, err
-	}
-	defer func() {
-		if err != nil && ctx.Err() == nil {
-			err = fmt.Errorf("%w (its files: %s)", err, dir)
-			return
-		}
-		err = errors.Join(err, os.RemoveAll(dir))
-	}()
-	n, err := build(s.scenario)
-	if n.lab != nil {
-		defer func() { err = errors.Join(err, n.lab.Close()) }()
-	}
-	if err != nil {
-		return result{}, err
-	}
-	if s.scenario.line != nil {
-		if err := n.plainTCP(ctx); err != nil {
-			return result{}, err
-		}
-	}
-	stage := s.stage
-	stage.scenario, stage.dir, stage.tracker, stage.contents = s.scenario, dir, n.tracker, s.contents
-	d, err := s.tool.open(stage)
-	if err != nil {
-		return result{}, err
-	}
-	defer func() { err = errors.Join(err, d.close()) }()
-	t := &trial{scenario: s.scenario, network: n, driver: d, contents: s.contents}
-	r, err := t.run(ctx)
-	if err != nil {
-		return r, err
-	}
-	return r, t.verify(ctx)
 }

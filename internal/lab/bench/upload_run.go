@@ -77,7 +77,7 @@ func (b *bench) upload(ctx context.Context, d design) (err error) {
 	return b.publishUpload(c)
 }
 
-// uploadWay is one way of uploading, and the tool that it is of.
+// uploadWay is one way of uploading, and the tool that it is of; "": it is compared where no tools are asked for.
 type uploadWay struct {
 	tool, name string
 	run        func(context.Context, *uploadPlace) (uploadRow, error)
@@ -90,13 +90,14 @@ func uploadWays() []uploadWay {
 	seed := func(nodes int, args ...string) func(context.Context, *uploadPlace) (uploadRow, error) {
 		return func(ctx context.Context, p *uploadPlace) (uploadRow, error) { return p.shoal(ctx, nodes, args...) }
 	}
-	return []uploadWay{
+	return slices.Concat([]uploadWay{
 		{"shoal", "shoal", seed(0)},
 		{"curl-bbr", "curl -T, BBR", curl("bbr")},
 		{"curl-cubic", "curl -T, cubic", curl("cubic")},
+	}, tusWays(), []uploadWay{
 		{"shoal", "shoal, distributed meanwhile", seed(uploadNodes, "--to", nodeList(), "--wait")},
 		{"shoal", "shoal, distributed afterwards", seed(uploadNodes, "--to", nodeList(), "--wait", "--after-upload")},
-	}
+	})
 }
 
 func nodeList() string {
@@ -142,34 +143,18 @@ func (p *uploadPlace) shoal(ctx context.Context, nodes int, args ...string) (upl
 
 // curl uploads with one PUT to an nginx with WebDAV on the fastest server.
 func (p *uploadPlace) curl(ctx context.Context, congestion string) (uploadRow, error) {
-	var row uploadRow
 	if err := setRouteCongestion(ctx, p.client, congestion); err != nil {
-		return row, err
+		return uploadRow{}, err
 	}
 	url, err := p.startDAV(ctx)
 	if err != nil {
-		return row, err
+		return uploadRow{}, err
 	}
-	began := time.Now()
-	proc, err := p.client.Start(lab.ProcessConfig{
+	row, err := p.command(ctx, lab.ProcessConfig{
 		Name: "curl", Command: []string{"curl", "-sS", "--fail", "-T", p.source.path, url}, Log: filepath.Join(p.dir, "curl.log"),
 	})
 	if err != nil {
 		return row, err
-	}
-	select {
-	case <-proc.Done():
-	case <-ctx.Done():
-		return row, ctx.Err()
-	}
-	row.Upload = time.Since(began).Seconds()
-	if s, err := proc.Stats(); err == nil {
-		row.CPU = s.CPU.Seconds()
-	}
-	row.Server, row.Transport, row.Sent = p.servers[0].Name(), "tcp", int64(p.source.size)
-	if err := proc.Err(); err != nil {
-		tail, _ := proc.LogTail(5)
-		return row, fmt.Errorf("%w: %s", err, tail)
 	}
 	return row, p.source.verify(filepath.Join(p.dir, "dav", p.source.name))
 }
