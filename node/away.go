@@ -9,6 +9,7 @@ import (
 	"github.com/shoal-cdn/shoal/node/discover"
 	"github.com/shoal-cdn/shoal/swarm"
 	"github.com/shoal-cdn/shoal/swarm/dht"
+	tapi "github.com/shoal-cdn/shoal/tracker/api"
 )
 
 // What a node does while no tracker answers (B4): its swarms try the peers that it
@@ -28,6 +29,18 @@ func unanswered(s announce.Status, started, now time.Time) bool {
 
 // trackerAway reports whether no tracker answers the node.
 func (n *Node) trackerAway() bool { return unanswered(n.announcer.Status(), n.started, time.Now()) }
+
+// remember takes in nodes that the tracker names for while it is away: one that has never
+// shared a content knows nobody else.
+func (n *Node) remember(known []tapi.Peer) {
+	peers := make([]swarm.Peer, 0, len(known))
+	for _, p := range known {
+		if p.ID != n.ID() {
+			peers = append(peers, swarmPeer(p))
+		}
+	}
+	n.peers.Told(peers)
+}
 
 // openDHT makes the node's part in the DHT, which is off as long as a tracker answers.
 func (n *Node) openDHT() {

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/shoal-cdn/shoal/node"
@@ -51,4 +52,68 @@ func TestRestartWithoutTracker(t *testing.T) {
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("what arrived differs: %v", err)
 	}
+}
+
+// Nodes that have joined a tracker, and never shared anything, find who has a content
+// when the tracker is gone: by the nodes that it told them of, and those that these know
+// (B4).
+func TestNewcomerWithoutTracker(t *testing.T) {
+	tr, err := tracker.New(tracker.Config{Data: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	srv := httptest.NewServer(tr.Handler())
+	defer srv.Close()
+	with := func(name string) *running {
+		return start(t, node.Config{Name: name, Data: t.TempDir(), Trackers: []string{srv.URL}, DHT: true})
+	}
+	known := func(n *running) string { return metric(t, n, "shoal_node_known_peers") }
+
+	first := with("first") // knows nobody, as it is the first
+	eventually(t, "the tracker knows the first", func() bool { return metric(t, first, `shoal_node_announces_total{result="answered"}`) != "0" })
+	second := with("second")
+	eventually(t, "the second knows the first", func() bool { return known(second) == "1" })
+	path := filepath.Join(t.TempDir(), "file.bin")
+	want := writeFile(t, path, 1<<20)
+	seeded, err := second.Seed(t.Context(), path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	third := with("third")
+	eventually(t, "the third knows both", func() bool { return known(third) == "2" })
+	srv.CloseClientConnections()
+	srv.Close()
+
+	for _, n := range []*running{third, first} {
+		if _, err := n.Fetch(t.Context(), api.Fetch{Content: seeded.Content}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range []*running{third, first} {
+		eventually(t, "it is there", func() bool {
+			c, err := n.Content(t.Context(), seeded.Content)
+			return err == nil && c.Role == tapi.Holder
+		})
+		if got, err := os.ReadFile(filepath.Join(n.data, "files", "file.bin")); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("what arrived differs: %v", err)
+		}
+	}
+	for name, n := range map[string]*running{
+		"shoal_node_dht_peers": first, "shoal_node_dht_found_total": first, `shoal_node_dht_offers_total{result="taken"}`: second,
+	} {
+		eventually(t, name+" is counted", func() bool { return metric(t, n, name) != "0" })
+	}
+}
+
+// metric is a figure of a node, as /metrics shows it.
+func metric(t *testing.T, n *running, name string) string {
+	t.Helper()
+	for line := range strings.Lines(get(t, n.URL()+"/metrics")) {
+		if rest, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return ""
 }

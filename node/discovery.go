@@ -82,6 +82,20 @@ func (n *Node) torrents() library.Torrents {
 	return n.tracker
 }
 
+// introductions asks the tracker for peers; nil without one.
+func (n *Node) introductions() func(context.Context, shoal.ContentID) []swarm.Peer {
+	if len(n.cfg.Trackers) == 0 {
+		return nil
+	}
+	return func(ctx context.Context, id shoal.ContentID) []swarm.Peer {
+		peers, err := n.tracker.Peers(ctx, id, n.ID())
+		if err != nil {
+			n.log.Debug("no peers for a content that is looked up", "content", id, "err", err)
+		}
+		return swarmPeers(map[shoal.ContentID][]tapi.Peer{id: peers}, n.ID())[id]
+	}
+}
+
 // alone reports whether no tracker answers, or there is none.
 func (n *Node) alone() bool { return len(n.cfg.Trackers) == 0 || n.trackerAway() }
 

@@ -36,6 +36,10 @@ type GetConfig struct {
 	Locality shoal.Locality
 	Log      *slog.Logger
 
+	// Timeout is for how long nothing may come before Get gives up: nobody who has the
+	// content, and no data of it. 0 means for ever. Negative values are not allowed.
+	Timeout time.Duration
+
 	// Progress, unless nil, is called about five times a second from Get's own
 	// goroutine.
 	Progress func(Progress)
@@ -63,10 +67,12 @@ type Result struct {
 
 // Get joins a content's swarm as a guest, fetches the content, verifies every
 // piece, puts it at cfg.Output in one rename, and leaves. As long as nobody
-// holds the content, or no tracker answers, it waits; ending ctx stops it.
+// holds the content, or no tracker answers, it waits; cfg.Timeout bounds that, and
+// ending ctx stops it. The next Get with the same Output goes on where it stopped.
 //
 // The error is of kind [shoal.ErrConflict] where something is at Output,
-// [shoal.ErrNotFound] where the tracker does not know the content.
+// [shoal.ErrNotFound] where the tracker does not know the content, and
+// [shoal.ErrUnavailable] after cfg.Timeout.
 func Get(ctx context.Context, cfg GetConfig) (Result, error) {
 	r, err := get(ctx, cfg)
 	if err != nil {
@@ -113,6 +119,8 @@ func checkOutput(cfg GetConfig, path, own string) error {
 	switch {
 	case cfg.Content.IsZero():
 		return fmt.Errorf("%w: no content", shoal.ErrInvalid)
+	case cfg.Timeout < 0:
+		return fmt.Errorf("timeout %v: %w: negative", cfg.Timeout, shoal.ErrInvalid)
 	case cfg.Output == "" || strings.HasSuffix(cfg.Output, string(filepath.Separator)):
 		return fmt.Errorf("output %q: %w: want the path of the file or folder to make", cfg.Output, shoal.ErrInvalid)
 	}
@@ -183,7 +191,7 @@ func (n *Node) prepare(id shoal.ContentID, name string) error {
 	return err
 }
 
-// follow reports progress until the fetch has ended.
+// follow reports progress until the fetch has ended, or there was none for too long.
 func (n *Node) follow(ctx context.Context, cfg GetConfig, ended <-chan error) error {
 	report := func() {
 		c, err := n.library.Content(cfg.Content)
@@ -198,7 +206,7 @@ func (n *Node) follow(ctx context.Context, cfg GetConfig, ended <-chan error) er
 	defer report()
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
-	for {
+	for idle := (stall{since: time.Now()}); ; {
 		select {
 		case err := <-ended:
 			return err
@@ -206,6 +214,10 @@ func (n *Node) follow(ctx context.Context, cfg GetConfig, ended <-chan error) er
 			return context.Cause(ctx)
 		case <-tick.C:
 			report()
+			c, _ := n.library.Content(cfg.Content)
+			if idle.look(c, time.Now()); cfg.Timeout > 0 && time.Since(idle.since) >= cfg.Timeout {
+				return idle.err(cfg.Timeout, n.announcer.Status().Err)
+			}
 		}
 	}
 }

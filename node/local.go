@@ -26,6 +26,7 @@ func (l local) Snapshot() announce.Snapshot {
 // Apply implements [announce.Local].
 func (l local) Apply(r tapi.Reply) {
 	l.n.settle(r) // before swarms begin, and meet peers
+	l.n.askAhead(r)
 	l.n.tasks.Accept(r.SubTasks)
 	if len(r.Peers) > 0 {
 		peers := swarmPeers(r.Peers, l.n.ID())
@@ -34,6 +35,7 @@ func (l local) Apply(r tapi.Reply) {
 			l.n.peers.Told(ps)
 		}
 	}
+	l.n.remember(r.Known)
 	for _, d := range r.Dial {
 		if d.Peer.ID != l.n.ID() {
 			l.n.library.Connect(d.Content, swarmPeer(d.Peer))

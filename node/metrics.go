@@ -105,6 +105,7 @@ func (f figures) Collect(ch chan<- prometheus.Metric) {
 	down, up := f.n.hub.Rates()
 	gauge(descRate, float64(down), "down")
 	gauge(descRate, float64(up), "up")
+	f.n.collectDiscovery(counter, gauge)
 	if g := f.n.gateway; g != nil {
 		st := g.Stats()
 		gauge(descServing, float64(st.Requests))

@@ -51,6 +51,7 @@ type Node struct {
 	discover  *discover.Discoverer
 	library   *library.Library
 	tasks     *subtask.Executor
+	ahead     *aheads
 	announcer *announce.Announcer
 	listener  net.Listener    // nil without an HTTP API
 	gateway   *gatewayServer  // nil without a gateway
@@ -93,6 +94,8 @@ func open(ctx context.Context, cfg Config, opts options) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	n.ahead = newAheads()
+	n.release = append(n.release, n.ahead.close)
 	n.tasks, err = subtask.Open(filepath.Join(cfg.Data, "tasks"), n.library, n.wake, n.log)
 	if err != nil {
 		return nil, errors.Join(err, n.library.Close())
@@ -154,7 +157,7 @@ func (n *Node) openContents(opts options) (files string, err error) {
 
 	files = filepath.Join(layout.Root, filepath.FromSlash(layout.Files))
 	n.library, err = library.Open(library.Config{
-		Store: disk, Torrents: n.torrents(), FromPeers: n.fromPeers(), Join: n.join, Arrive: n.arrive,
+		Store: disk, Torrents: n.torrents(), FromPeers: n.fromPeers(), Join: n.join, Arrive: n.arrive, Peers: n.introductions(),
 		Records: filepath.Join(n.cfg.Data, "contents"), Files: files, Log: n.log,
 		Pull: n.pull, Changed: n.wake,
 		Ended: func(id shoal.ContentID, err error) {

@@ -42,7 +42,11 @@ type session struct {
 func (n *Node) newSession(m *shoal.Manifest, st *timedStore, s *swarm.Swarm) *session {
 	ctx, cancel := context.WithCancel(context.Background()) // Leave ends it
 	ses := &session{Swarm: s, carrier: func() string { return n.hub.Locality().Carrier }, cancel: cancel, ended: make(chan struct{})}
+	ahead := n.ahead.take(m.ID())
 	if st.Pieces().Full() {
+		if ahead != nil {
+			ahead.Drop()
+		}
 		close(ses.ended)
 		return ses
 	}
@@ -50,7 +54,7 @@ func (n *Node) newSession(m *shoal.Manifest, st *timedStore, s *swarm.Swarm) *se
 		Manifest: m, Swarm: s, Held: st.Pieces, Leases: n.tracker,
 		Node: n.host.ID(), Session: n.announcer.Session(), Task: func() string { return n.tasks.For(m.ID()) },
 		Shared: func() bool { return n.tasks.Shared(m.ID()) },
-		Down:   n.cfg.Down, Disk: st.spent, Guard: n.cfg.WebGuard, Log: n.log,
+		Down:   n.cfg.Down, Disk: st.spent, Guard: n.cfg.WebGuard, Ahead: ahead, Log: n.log,
 	})
 	go func() {
 		defer close(ses.ended)
@@ -76,6 +80,16 @@ func (s *session) AddPeers(peers []swarm.Peer) {
 		s.supply.Known(len(peers), near)
 	}
 	s.Swarm.AddPeers(peers)
+}
+
+// Want makes pieces urgent until release is called, wherever they come from.
+func (s *session) Want(first, count int) (release func()) {
+	swarm := s.Swarm.Want(first, count)
+	if s.supply == nil {
+		return swarm
+	}
+	supply := s.supply.Want(first, count)
+	return func() { supply(); swarm() }
 }
 
 // Err is why the session failed; nil before Done and after Leave.

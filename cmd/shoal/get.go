@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,7 @@ type getOptions struct {
 	output   string
 	listen   string
 	link     linkFlags
+	timeout  time.Duration
 	json     bool
 }
 
@@ -42,6 +44,7 @@ Peers are those that the tracker names, and those on the local network: without
 	fs := cmd.Flags()
 	fs.StringVarP(&o.output, "output", "o", "", "`PATH` of the file or folder to make (required)")
 	fs.StringVar(&o.listen, "listen", "0.0.0.0:0", "`HOST:PORT` for other nodes, TCP and UDP")
+	fs.DurationVar(&o.timeout, "timeout", 10*time.Minute, "give up after so long without anything coming; 0: never")
 	o.lan.add(cmd)
 	o.link.add(cmd)
 	return cmd
@@ -55,6 +58,9 @@ func get(ctx context.Context, a *app, arg string, o getOptions) error {
 	if err := requireHostPort(op, "listen", o.listen); err != nil {
 		return err
 	}
+	if o.timeout < 0 {
+		return usageError(op, o.timeout.String(), "--timeout wants a DURATION, such as 10m", errors.New("negative"))
+	}
 	id, err := o.content(ctx, op, arg)
 	if err != nil {
 		return err
@@ -63,7 +69,7 @@ func get(ctx context.Context, a *app, arg string, o getOptions) error {
 	defer d.close()
 	r, err := node.Get(ctx, node.GetConfig{
 		Trackers: o.trackers, LANPort: o.lan.value(), Content: id, Output: o.output, Listen: o.listen,
-		Up: o.link.up, Down: o.link.down, Locality: o.link.place,
+		Up: o.link.up, Down: o.link.down, Locality: o.link.place, Timeout: o.timeout,
 		Log:      newLogger(a, slog.LevelError), // what matters to the user shows in the display
 		Progress: func(p node.Progress) { d.show([]gauge{getGauge(id, p, len(o.trackers) > 0)}) },
 	})
@@ -112,6 +118,8 @@ func getHint(ctx context.Context, err error) string {
 		return "the same command goes on where this one stopped"
 	case errors.Is(err, shoal.ErrConflict):
 		return "choose another path with -o"
+	case errors.Is(err, shoal.ErrUnavailable):
+		return "the same command goes on where this one stopped; --timeout says how long to wait"
 	}
 	return ""
 }

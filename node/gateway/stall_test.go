@@ -4,40 +4,18 @@ import (
 	"bufio"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/shoal-cdn/shoal/internal/pipenet"
 )
-
-// oneConn is a listener in memory, so that time can be virtual.
-type oneConn chan net.Conn
-
-func (l oneConn) Accept() (net.Conn, error) {
-	c, ok := <-l
-	if !ok {
-		return nil, net.ErrClosed
-	}
-	return c, nil
-}
-
-func (l oneConn) Close() error { close(l); return nil }
-
-func (l oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
 // A client that announces a body for what is not there, and does not send it, is let go.
 func TestStalledBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := make(oneConn)
-		srv := &http.Server{Handler: New(Config{})}
-		go func() { _ = srv.Serve(l) }()
-		defer func() {
-			_ = srv.Close()
-			time.Sleep(time.Second) // package http lingers with a connection that it closes
-		}()
-		here, there := net.Pipe()
-		l <- there
+		here := pipenet.Serve(t, New(Config{})).Dial()
 		defer here.Close()
 		go func() { _, _ = io.WriteString(here, "GET /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 64\r\n\r\n3") }()
 		_ = here.SetReadDeadline(time.Now().Add(time.Minute))
