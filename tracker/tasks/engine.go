@@ -182,7 +182,7 @@ func (e *Engine) Orders(node shoal.NodeID) []api.SubTaskOrder {
 	for s := range e.byNode[node] {
 		cancel := s.State == api.Cancelled || s.Cancel && !s.State.Final()
 		if cancel || !s.told && !s.State.Final() {
-			list = append(list, api.SubTaskOrder{Task: s.task.ID, Content: s.task.Content, Dest: s.task.Dest, Shared: len(s.task.Nodes) > 1, Cancel: cancel})
+			list = append(list, api.SubTaskOrder{Task: s.task.ID, Content: s.task.Content, Dest: s.task.Dest, Shared: len(s.task.subs) > 1, Cancel: cancel})
 		}
 	}
 	slices.SortFunc(list, func(a, b api.SubTaskOrder) int {

@@ -161,6 +161,18 @@ func orders(e *Engine, node shoal.NodeID) string {
 	return strings.Join(list, ";")
 }
 
+// A node that is alone in its task has nobody to share the way across carriers with.
+func TestOrdersSayWhetherShared(t *testing.T) {
+	a, b := api.NodeInfo{ID: "ida", Name: "a"}, api.NodeInfo{ID: "idb", Name: "b"}
+	for _, to := range [][]api.NodeInfo{{a}, {a, b}} {
+		e := NewEngine(time.Minute)
+		e.Add(New(t0, api.NewTask{}, api.Content{}, to, nil))
+		if got := e.Orders(a.ID); len(got) != 1 || got[0].Shared != (len(to) > 1) {
+			t.Errorf("orders of a task to %d nodes: %+v", len(to), got)
+		}
+	}
+}
+
 func TestOrders(t *testing.T) {
 	e := newEngine()
 	check := func(when, want string) {
