@@ -34,7 +34,7 @@ type content struct {
 	emptyMissing bool     // of a published content, an empty file is gone
 	ended        error    // why nothing works any more
 
-	read atomic.Bool // since the last flush
+	read atomic.Bool // by somebody, since it was opened
 
 	// mu guards the fields below; it is never held over I/O.
 	mu      sync.Mutex
