@@ -105,6 +105,9 @@ func (h *Host) SetRates(up, down shoal.Rate) error {
 // Name is the host's name.
 func (h *Host) Name() string { return h.name }
 
+// Namespace is the name that ip(8) knows the host's network namespace by.
+func (h *Host) Namespace() string { return h.ns.name }
+
 // Addr is the host's IPv4 address.
 func (h *Host) Addr() netip.Addr { return h.addr }
 

@@ -13,16 +13,16 @@ import (
 // Run hosts what is in the store, follows what other servers do there, and deletes what is
 // abandoned, until ctx ends.
 func (s *Service) Run(ctx context.Context) {
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	s.sweep(time.Now())
+	beside.Go(func() { s.finishTus(ctx) }) // it hashes: nothing else waits for that
 	s.resume(ctx)
 	if s.cfg.Drop != nil {
-		var dropping sync.WaitGroup
-		defer dropping.Wait()
-		dropping.Go(func() { s.cfg.Drop.run(ctx, s) })
+		beside.Go(func() { s.cfg.Drop.run(ctx, s) })
 	}
 	follow := time.NewTicker(followEvery)
 	defer follow.Stop()
-	finish := time.NewTicker(finishEvery)
-	defer finish.Stop()
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
 	for {
@@ -31,8 +31,6 @@ func (s *Service) Run(ctx context.Context) {
 			return
 		case <-follow.C:
 			s.follow(ctx)
-		case <-finish.C:
-			s.finish(ctx)
 		case now := <-sweep.C:
 			s.sweep(now)
 		}
@@ -41,8 +39,6 @@ func (s *Service) Run(ctx context.Context) {
 
 // resume hosts all uploads that can be.
 func (s *Service) resume(ctx context.Context) {
-	s.sweep(time.Now())
-	s.finish(ctx)
 	all, err := s.cfg.Store.List()
 	if err != nil {
 		s.log.Error("could not read the uploads", "err", err)
@@ -55,10 +51,19 @@ func (s *Service) resume(ctx context.Context) {
 	}
 }
 
-// finish finishes tus uploads that could not be finished before.
-func (s *Service) finish(ctx context.Context) {
-	if err := s.tus.Resume(ctx); err != nil && ctx.Err() == nil {
-		s.log.Warn("could not finish all tus uploads", "err", err)
+// finishTus finishes tus uploads that could not be finished before, until ctx ends.
+func (s *Service) finishTus(ctx context.Context) {
+	again := time.NewTicker(finishEvery)
+	defer again.Stop()
+	for {
+		if err := s.tus.Resume(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("could not finish all tus uploads", "err", err)
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -139,6 +139,10 @@ func (s *Service) delete(ctx context.Context, task string) error {
 		case <-a.close():
 			defer s.leave(a)
 		case <-ctx.Done():
+			s.working.Go(func() { // it stays, and is attended to anew
+				<-a.close()
+				s.leave(a)
+			})
 			return fmt.Errorf("upload %s: %w: the node still uses it", task, shoal.ErrUnavailable)
 		}
 	}

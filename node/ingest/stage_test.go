@@ -176,6 +176,9 @@ func TestLibraryHoldsOn(t *testing.T) {
 			}
 		}
 		time.Sleep(48 * time.Hour)
+		if s.attend(u).ctx.Err() != nil {
+			t.Error("what was not deleted is not attended to any more")
+		}
 		conn := dial()
 		defer conn.Close()
 		if got := exchange(t, conn, request); got != http.StatusNoContent {

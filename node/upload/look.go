@@ -12,7 +12,10 @@ import (
 )
 
 // better is the error of a session that is given up for a faster way.
-type better struct{ error }
+type better struct {
+	error
+	to route
+}
 
 func (e better) Unwrap() error { return e.error }
 
@@ -29,7 +32,7 @@ type sight struct {
 func (s *session) prospects(at pace) []prospect {
 	var all []prospect
 	for _, rt := range s.routes() {
-		if rt.candidate.key() != s.route.candidate.key() {
+		if k := rt.candidate.key(); k != s.route.candidate.key() && s.run.refused[k] == nil {
 			all = append(all, prospect{
 				route: rt, hope: s.hope(rt.path, at.speed), lacks: s.lacks(rt), beside: s.unmeasured(s.index(rt.path)),
 			})
@@ -88,6 +91,7 @@ func (s *session) consider(seen sight, at pace) error {
 	s.log.Info("looked", "server", seen.route.candidate.Name, "url", seen.route.path.URL, "transport", seen.route.path.Transport,
 		"up", seen.up.Goodput.Short(), "lacks", seen.lacks, "err", seen.up.Err, "present", at.speed.Short(), "left", at.left)
 	if seen.up.Err != nil {
+		s.enter(seen.route.path, seen.up) // it is not looked at again
 		return nil
 	}
 	if seen.beside && !seen.same {
@@ -106,7 +110,9 @@ func (s *session) consider(seen sight, at pace) error {
 	if !worthMoving(at.left, at.speed, seen.lacks, seen.up.Goodput) {
 		return nil
 	}
+	to := seen.route
+	to.up, to.why = seen.up.Goodput, "it ends sooner than the server before"
 	return better{fmt.Errorf("%w: %s over %s takes %s/s, %s over %s %s/s", shoal.ErrUnavailable,
 		s.route.candidate.Name, s.route.path.Transport, shoal.Size(at.speed).Short(),
-		seen.route.candidate.Name, seen.route.path.Transport, shoal.Size(seen.up.Goodput).Short())}
+		seen.route.candidate.Name, seen.route.path.Transport, shoal.Size(seen.up.Goodput).Short()), to}
 }

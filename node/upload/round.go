@@ -17,8 +17,12 @@ import (
 // that of the first; it is unwilling only where all that can be reached refuse.
 func (r *run) round(ctx context.Context) error {
 	var first error
+	var next *route // that a session was left for; nil: none
 	for {
 		rt, err := r.choose(time.Now(), first)
+		if next != nil {
+			rt, err, next = *next, nil, nil
+		}
 		if err != nil {
 			ok := false
 			if rt, ok = r.sibling(ctx); !ok {
@@ -38,18 +42,19 @@ func (r *run) round(ctx context.Context) error {
 			return err
 		}
 		r.log.Info("the upload is interrupted", "server", rt.candidate.Name, "err", err)
-		if r.lastMoved().Before(began) {
+		faster, leaves := errors.AsType[better](err)
+		if !leaves && r.lastMoved().Before(began) {
 			// Perhaps the other transport gets through.
 			r.enter(rt.path, netprobe.Transfer{At: time.Now(), Err: err})
 		}
-		_, faster := errors.AsType[better](err)
 		_, refuses := errors.AsType[unwilling](err)
 		_, unknown := errors.AsType[lost](err)
 		if refuses || unknown {
 			r.forget(rt)
 		}
 		switch {
-		case faster:
+		case leaves:
+			next = &faster.to
 			r.leave()
 			r.count(func(rep *Report) { rep.Breaks++ })
 			continue

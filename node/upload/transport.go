@@ -81,7 +81,7 @@ func (d *dialer) openTCP(conf *tls.Config) *transport {
 				return nil, err
 			}
 			if a, ok := conn.LocalAddr().(*net.TCPAddr); ok {
-				from := a.AddrPort().Addr().Unmap()
+				from := a.AddrPort().Addr().Unmap().WithZone("")
 				opened.from.Store(&from)
 			}
 			return conn, nil

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -126,10 +125,7 @@ func outside(t *testing.T, l *lab.Lab, name string) *lab.Host {
 // cable lays a second link, eth1 of each, between two hosts.
 func cable(t *testing.T, a *lab.Host, addrA string, b *lab.Host, addrB string) {
 	t.Helper()
-	// A namespace is named here by a process in it.
-	anchor, err := b.Start(lab.ProcessConfig{Name: "anchor", Command: []string{"sleep", "1h"}, Log: filepath.Join(t.TempDir(), "anchor.log")})
-	must(t, err)
-	ip(t, a, "link", "add", "eth1", "type", "veth", "peer", "name", "eth1", "netns", strconv.Itoa(anchor.PID()))
+	ip(t, a, "link", "add", "eth1", "type", "veth", "peer", "name", "eth1", "netns", b.Namespace())
 	for _, end := range []struct {
 		h    *lab.Host
 		addr string
@@ -137,7 +133,6 @@ func cable(t *testing.T, a *lab.Host, addrA string, b *lab.Host, addrB string) {
 		ip(t, end.h, "addr", "add", end.addr, "dev", "eth1")
 		ip(t, end.h, "link", "set", "dev", "eth1", "up")
 	}
-	must(t, anchor.Kill())
 }
 
 func ip(t *testing.T, h *lab.Host, args ...string) {

@@ -191,6 +191,7 @@ func (w *world) acceptedOnce(task string) {
 // node across that is killed and started again meanwhile. Once the tracker is back
 // it knows all of it within 10 s, and that the task has succeeded (B4).
 func TestTrackerGone(t *testing.T) {
+	t.Parallel()
 	const rate = 40 * mbit
 	w := newTwoCarriers(t, rate)
 	source, id := w.seedFile("file.bin", 2*fileSize, 41)
@@ -222,6 +223,7 @@ func TestTrackerGone(t *testing.T) {
 // seconds later. Nodes that had nothing to say meanwhile, and wait for its answer,
 // notice: its picture is whole within 10 s (B4).
 func TestTrackerPowerCut(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("nft"); err != nil {
 		t.Skip("needs nft")
 	}
@@ -258,6 +260,7 @@ func TestTrackerPowerCut(t *testing.T) {
 // A tracker that comes back in mid-transfer knows who fetches within 10 s; the task
 // goes on as if nothing had been, and is given to nobody twice (B4).
 func TestTrackerBackHalfWay(t *testing.T) {
+	t.Parallel()
 	const rate = 20 * mbit
 	w := newTwoCarriers(t, rate)
 	source, id := w.seedFile("file.bin", 2*fileSize, 42)
@@ -293,6 +296,7 @@ func TestTrackerBackHalfWay(t *testing.T) {
 // part in the content: it finds the origin, which is across and dials nobody, in the
 // DHT (B4).
 func TestDHTWithoutTracker(t *testing.T) {
+	t.Parallel()
 	const rate = 40 * mbit
 	w := newTwoCarriers(t, rate)
 	ctx := within(t, 3*time.Minute)

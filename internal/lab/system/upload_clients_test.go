@@ -12,6 +12,7 @@ import (
 // Two clients send one task at the same time, the second with a copy of what the first has
 // noted down: both end, and the file is whole (L1).
 func TestUploadTwoClients(t *testing.T) {
+	t.Parallel()
 	size := 4 * fileSize
 	w := newUploadWorld(t, 80*mbit, size)
 	first := w.begin(filepath.Join(t.ArtifactDir(), "first.log"), w.tracked()...)

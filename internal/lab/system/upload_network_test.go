@@ -16,6 +16,7 @@ import (
 // The client's cable is pulled for 20 s in the middle: the upload goes on, and sends
 // again only what was under way (R3).
 func TestUploadCablePulled(t *testing.T) {
+	t.Parallel()
 	interruptUpload(t, func(w *uploadWorld) {
 		w.onClient("ip", "link", "set", "eth0", "down")
 		time.Sleep(20 * time.Second)
@@ -25,6 +26,7 @@ func TestUploadCablePulled(t *testing.T) {
 
 // The client gets another address in the middle, as a laptop does in another network (R3).
 func TestUploadOtherNetwork(t *testing.T) {
+	t.Parallel()
 	interruptUpload(t, func(w *uploadWorld) {
 		old, bits := w.client.Addr(), w.carrier.Network().Bits()
 		other := old.As4()
@@ -37,6 +39,7 @@ func TestUploadOtherNetwork(t *testing.T) {
 // Something on the way lets little TCP through: the upload finds out that QUIC is faster, and goes on over that
 // with what is there (M7, M9).
 func TestUploadThrottledTCP(t *testing.T) {
+	t.Parallel()
 	size := 4 * fileSize
 	w := newUploadWorld(t, 80*mbit, size)
 	w.onHost(w.ingest.Host(), "nft", "add table ip cut"+
@@ -74,6 +77,7 @@ func interruptUpload(t *testing.T, interrupt func(*uploadWorld)) {
 // The file is written to in the middle: the upload ends and says so, and the same command sends it as it
 // is then.
 func TestUploadFileChanged(t *testing.T) {
+	t.Parallel()
 	size := 2 * fileSize
 	w := newUploadWorld(t, 80*mbit, size)
 	log := filepath.Join(t.ArtifactDir(), "seed.log")

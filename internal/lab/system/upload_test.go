@@ -130,6 +130,7 @@ func (w *uploadWorld) atServer(id shoal.ContentID) {
 // Client and server are killed five times each at random: what was acknowledged
 // is not sent again, and the file is whole (M9, R3).
 func TestUploadKilled(t *testing.T) {
+	t.Parallel()
 	const up, kills = 80 * mbit, 5
 	size := 8 * fileSize
 	w := newUploadWorld(t, up, size)
@@ -163,6 +164,7 @@ func TestUploadKilled(t *testing.T) {
 
 // Ten of a thousand chunks are damaged on the way: each is refused, and sent again (R4).
 func TestUploadDamaged(t *testing.T) {
+	t.Parallel()
 	const damaged = 10
 	w := newUploadWorld(t, 0, 1000*32<<10)
 	proxy := w.damagingProxy(damaged)
@@ -231,6 +233,7 @@ func (d *damagedBody) Read(p []byte) (int, error) {
 
 // The server's disk gets full: the client says so, and goes on when there is room.
 func TestUploadDiskFull(t *testing.T) {
+	t.Parallel()
 	store := filepath.Join(t.TempDir(), "store")
 	must(t, os.Mkdir(store, 0o755))
 	mount(t, store, "size=256m")

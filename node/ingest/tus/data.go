@@ -35,6 +35,8 @@ type data struct {
 	root   *os.Root
 	ctx    context.Context // what goes on longer than a request may ends with it
 	finish func(ctx context.Context, id string, info handler.FileInfo) error
+
+	hopeless map[string]bool // resume's: uploads that hashing again makes no better
 }
 
 var (
@@ -93,6 +95,7 @@ func (d *data) AsTerminatableUpload(u handler.Upload) handler.TerminatableUpload
 func (d *data) AsConcatableUpload(u handler.Upload) handler.ConcatableUpload { return u.(*upload) }
 
 // resume finishes what is whole and was not finished, whatever was in the way: nobody asks for it again.
+// It is called by one goroutine at a time.
 func (d *data) resume(ctx context.Context) error {
 	entries, err := fs.ReadDir(d.root.FS(), folder)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -104,7 +107,7 @@ func (d *data) resume(ctx context.Context) error {
 			continue // it is swept some day
 		}
 		u := found.(*upload)
-		if u.info.Offset != u.info.Size || u.info.IsPartial {
+		if u.info.Offset != u.info.Size || u.info.IsPartial || d.hopeless[u.info.ID] {
 			continue
 		}
 		if done, errGet := d.store.Get(u.info.ID); errGet == nil && done.Complete() {
@@ -113,6 +116,8 @@ func (d *data) resume(ctx context.Context) error {
 		errFinish := d.finish(ctx, u.info.ID, u.info)
 		if errors.Is(errFinish, shoal.ErrNotFound) { // it was deleted since it was finished
 			errFinish = u.remove()
+		} else if errors.Is(errFinish, shoal.ErrConflict) || errors.Is(errFinish, shoal.ErrCorrupt) || errors.Is(errFinish, shoal.ErrInvalid) {
+			d.hopeless[u.info.ID] = true
 		}
 		err = errors.Join(err, errFinish)
 	}

@@ -43,7 +43,7 @@ type Server struct {
 // New makes a server.
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg}
-	s.data = &data{store: cfg.Store, root: cfg.Store.Root(), ctx: cfg.Context, finish: s.finish}
+	s.data = &data{store: cfg.Store, root: cfg.Store.Root(), ctx: cfg.Context, finish: s.finish, hopeless: make(map[string]bool)}
 	composer := handler.NewStoreComposer()
 	composer.UseCore(s.data)
 	composer.UseTerminater(s.data)

@@ -51,7 +51,7 @@ func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (i
 	to := io.NewOffsetWriter(f, offset)
 	var written int64
 	for {
-		if err := u.d.store.Room(saveEvery); err != nil {
+		if err := u.d.store.Room(min(saveEvery, max(0, u.info.Size-offset-written))); err != nil {
 			return written, refusal(err)
 		}
 		n, err := io.CopyN(to, src, saveEvery)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"syscall"
 
 	"github.com/shoal-cdn/shoal"
 	tapi "github.com/shoal-cdn/shoal/tracker/api"
@@ -68,6 +69,8 @@ func (s *Store) count(but map[string]bool) (account, error) {
 		switch {
 		case errors.Is(err, shoal.ErrNotFound):
 			continue
+		case isIO(err):
+			return account{}, err
 		case err != nil:
 			s.cfg.Log.Warn("unreadable upload", "err", err)
 			continue
@@ -81,6 +84,12 @@ func (s *Store) count(but map[string]bool) (account, error) {
 		}
 	}
 	return a, nil
+}
+
+// isIO reports whether it was the system that failed, which says nothing of what there is.
+func isIO(err error) bool {
+	_, failed := errors.AsType[syscall.Errno](err)
+	return failed
 }
 
 // measure looks at one upload.

@@ -70,8 +70,11 @@ func (u *Upload) moveIn(from string) error {
 		return err
 	}
 	u.touchFolders(to)
-	u.store.files.forgetIf(func(k fileKey) bool { return k.of == u })
-	return u.store.root.Rename(from, path.Join(u.rec.Task, to))
+	if err := u.store.root.Rename(from, path.Join(u.rec.Task, to)); err != nil {
+		return err
+	}
+	u.store.files.forgetIf(func(k fileKey) bool { return k.of == u }) // what was opened before is another file
+	return nil
 }
 
 // adoptMoved is adopt for a file that has been moved: nothing but the data says that it is whole.

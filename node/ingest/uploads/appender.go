@@ -43,8 +43,11 @@ func (a *appender) append(u *Upload, entries []entry) (failed error) {
 		}
 		b = append(b, logMagic...)
 		defer func() {
-			if failed == nil {
-				failed = syncDir(root, ".")
+			if failed != nil {
+				return
+			}
+			if failed = syncDir(root, "."); failed != nil {
+				a.drop() // or the next entry would rely on it
 			}
 		}()
 	}

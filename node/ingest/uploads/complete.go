@@ -83,7 +83,8 @@ func (u *Upload) conclude(m *shoal.Manifest) error {
 		return err
 	}
 	if err := createFile(root, completeFile, b); errors.Is(err, fs.ErrExist) {
-		return u.adoptCompletion(root)
+		// Whoever wrote it has perhaps not come to this.
+		return errors.Join(syncDir(root, "."), u.adoptCompletion(root))
 	} else if err != nil {
 		return err
 	}

@@ -73,8 +73,8 @@ func (s *Store) begin(rec record, m *shoal.Manifest) (created bool, err error) {
 		}
 	}
 	err = createFile(root, descriptionFile, b)
-	if errors.Is(err, fs.ErrExist) {
-		return false, nil
+	if errors.Is(err, fs.ErrExist) { // whoever wrote it has perhaps not come to this
+		return false, errors.Join(syncDir(root, "."), syncDir(s.root, "."))
 	}
 	return err == nil, errors.Join(err, syncDir(s.root, "."))
 }

@@ -57,9 +57,9 @@ func (s *space) take(n, floor int64, now time.Time) bool {
 // Idle is after which an upload without progress is deleted.
 func (s *Store) Idle() time.Duration { return s.cfg.Limits.Idle }
 
-// Room says whether n bytes may be written now: [ErrFull].
+// Room says whether n bytes may be written now: [ErrFull]. For none there is always room.
 func (s *Store) Room(n int64) error {
-	if !s.space.take(n, s.cfg.Limits.Free, time.Now()) {
+	if n > 0 && !s.space.take(n, s.cfg.Limits.Free, time.Now()) {
 		return fmt.Errorf("%w: %s of the disk have to stay free", ErrFull, shoal.Size(s.cfg.Limits.Free))
 	}
 	return nil

@@ -68,6 +68,9 @@ func (s *Store) reserve(name string, r reservation, parts []string) error {
 		return err
 	}
 	defer dir.Close()
+	if was, err := s.readReservation(name); err == nil && was.Data != "" && was.Data != r.Data {
+		return fmt.Errorf("%w: it is being uploaded by another protocol", shoal.ErrConflict)
+	}
 	if err := replaceFile(dir, name, b); err != nil {
 		return err
 	}
@@ -117,14 +120,17 @@ func (s *Store) reserved() (map[string]reservation, error) {
 	for _, e := range entries {
 		at := path.Join(reservedDir, e.Name())
 		info, err := s.root.Lstat(at)
-		if err != nil {
-			continue // it was given back
+		var r reservation
+		if err == nil {
+			r, err = s.readReservation(e.Name())
 		}
-		r, err := s.readReservation(e.Name())
-		switch recent := time.Since(info.ModTime()) < litterAge; {
+		switch recent := err == nil && time.Since(info.ModTime()) < litterAge; {
+		case errors.Is(err, fs.ErrNotExist): // it was given back
+		case err != nil && !errors.Is(err, shoal.ErrCorrupt):
+			return nil, err // nothing is admitted while it is not known what there is
 		case err == nil && (recent || r.growing):
 			list[e.Name()] = r
-		case !recent: // a crash has left it behind
+		case time.Since(info.ModTime()) >= litterAge: // a crash has left it behind
 			if err := s.root.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				s.cfg.Log.Warn("could not remove a reservation", "upload", e.Name(), "err", err)
 			}
@@ -135,20 +141,24 @@ func (s *Store) reserved() (map[string]reservation, error) {
 
 func (s *Store) readReservation(name string) (r reservation, err error) {
 	if err := tapi.CheckTaskID(name); err != nil {
-		return r, err
+		return r, fmt.Errorf("reservation: %w: %w", shoal.ErrCorrupt, err)
 	}
 	b, err := readFile(s.root, path.Join(reservedDir, name), maxReservation)
-	if err == nil {
-		err = json.Unmarshal(b, &r)
+	if err != nil {
+		return r, fmt.Errorf("reservation: %w", err)
 	}
-	if err != nil || r.Size < 0 {
+	if err := json.Unmarshal(b, &r); err != nil || r.Size < 0 {
 		return r, fmt.Errorf("reservation: %w: %v", shoal.ErrCorrupt, err)
 	}
 	r.coming = r.Size
-	if r.Data != "" {
-		if data, err := s.root.Lstat(r.Data); err == nil {
-			r.growing, r.coming = true, max(0, r.Size-data.Size())
-		}
+	if r.Data == "" {
+		return r, nil
+	}
+	switch data, err := s.root.Lstat(r.Data); {
+	case err == nil:
+		r.growing, r.coming = true, max(0, r.Size-data.Size())
+	case !errors.Is(err, fs.ErrNotExist):
+		return r, fmt.Errorf("reservation: %w", err)
 	}
 	return r, nil
 }

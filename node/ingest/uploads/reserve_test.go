@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/ingest/api"
 )
 
@@ -54,6 +55,20 @@ func TestReserveAtOnce(t *testing.T) {
 				t.Errorf("%d uploads, want at most %d", taken, most)
 			}
 		})
+	}
+}
+
+// What one protocol has reserved, another neither overwrites nor gives back.
+func TestReservationIsKept(t *testing.T) {
+	s := openStore(t, t.TempDir(), Limits{Open: 1})
+	if err := s.Reserve("x", ".other/x", 100); err != nil {
+		t.Fatal(err)
+	}
+	if err := begin(s, "x", 1); !errors.Is(err, shoal.ErrConflict) {
+		t.Errorf("the same task: %v", err)
+	}
+	if err := begin(s, "y", 1); !errors.Is(err, ErrTooMany) {
+		t.Errorf("another: %v", err)
 	}
 }
 

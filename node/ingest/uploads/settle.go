@@ -2,6 +2,7 @@ package uploads
 
 import (
 	"fmt"
+	"maps"
 	"os"
 
 	"github.com/shoal-cdn/shoal"
@@ -21,7 +22,13 @@ func (u *Upload) settle(m *shoal.Manifest) (times []int64, err error) {
 	folders := u.folders
 	u.folders = make(map[string]struct{})
 	u.mu.Unlock()
-	return times, u.syncFolders(folders)
+	if err := u.syncFolders(folders); err != nil {
+		u.mu.Lock()
+		maps.Copy(u.folders, folders)
+		u.mu.Unlock()
+		return nil, err
+	}
+	return times, nil
 }
 
 // syncFolders makes the entries of folders durable.

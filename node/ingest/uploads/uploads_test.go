@@ -503,6 +503,35 @@ func TestHashingIsBounded(t *testing.T) {
 	}
 }
 
+// L1: another server completes the upload while this one waits for its turn to hash.
+func TestCompletedMeanwhile(t *testing.T) {
+	dir, data := t.TempDir(), noise(1, 10)
+	s, other := openStore(t, dir, Limits{}), openStore(t, dir, Limits{})
+	u := create(t, s, &api.Description{Task: "t", Name: "f", Size: 10})
+	if err := errors.Join(u.Write(0, data), u.Sync(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for range maxHashing {
+		s.hashing <- struct{}{}
+	}
+	finished := make(chan error, 1)
+	go func() { finished <- u.Finish(t.Context()) }()
+	for len(u.completing) == 0 { // until it waits
+		time.Sleep(time.Millisecond)
+	}
+	v, err := other.Get("t")
+	if err == nil {
+		err = errors.Join(v.Finish(t.Context()), u.Refresh())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-s.hashing
+	if err := <-finished; err != nil || !u.Complete() {
+		t.Errorf("finish: %v", err)
+	}
+}
+
 // A folder that cannot be read for a while costs nothing of what is there.
 func TestGetFailsForAWhile(t *testing.T) {
 	dir := t.TempDir()

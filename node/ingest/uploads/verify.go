@@ -79,9 +79,11 @@ func (u *Upload) describe(ctx context.Context) (m *shoal.Manifest, wrong []int, 
 	digests := u.rec.Digests
 	if len(digests) == 0 {
 		u.mu.Lock()
-		if u.ledger != nil {
-			digests = slices.Clone(u.ledger.digests)
+		if u.ledger == nil { // another process has completed it: its record says what it is
+			defer u.mu.Unlock()
+			return u.manifest, nil, nil
 		}
+		digests = slices.Clone(u.ledger.digests)
 		u.mu.Unlock()
 	}
 	for k := range u.chunks.n {
