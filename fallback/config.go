@@ -19,8 +19,9 @@ type Config struct {
 	// claim: there will be more.
 	Standby bool
 
-	// Reached are connections made ahead of time. Those to Upstreams of the same URL are
-	// used, and the Fetcher's from then on; the others are left alone.
+	// Reached are connections made ahead of time. Those to Upstreams of the same name, URL
+	// and kind that no other Fetcher has are used, and the Fetcher's from then on; the
+	// others are left alone.
 	Reached []*Reached
 
 	// WebSeeds guards the connections to web seeds, redirects included.

@@ -87,8 +87,8 @@ func (f *Fetcher) add(u Upstream) error {
 	}
 	s := newSource(u, base, guard)
 	for _, r := range f.cfg.Reached {
-		if r.src.Name == u.Name && r.src.URL == u.URL && r.src.Kind == u.Kind {
-			s = r.take()
+		if taken := r.take(u); taken != nil {
+			s = taken
 			s.Upstream, s.guard = u, guard // of the connections to come
 			s.most.Store(int64(u.Connections))
 		}

@@ -19,6 +19,7 @@ import (
 type gatewayServer struct {
 	*httptest.Server
 	connections atomic.Int64 // that were accepted
+	closed      atomic.Int64 // of these
 
 	mu     sync.Mutex
 	most   int // requests at once on one connection
@@ -54,8 +55,11 @@ func newGatewayServer(t *testing.T, c content, pause time.Duration) *gatewayServ
 	}))
 	g.EnableHTTP2 = true
 	g.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-		if s == http.StateNew {
+		switch s {
+		case http.StateNew:
 			g.connections.Add(1)
+		case http.StateClosed:
+			g.closed.Add(1)
 		}
 	}
 	g.StartTLS()
@@ -114,6 +118,29 @@ func TestRangesShareAConnection(t *testing.T) {
 	}
 }
 
+// allClosed fails the test if a connection stays open.
+func (g *gatewayServer) allClosed(t *testing.T) {
+	t.Helper()
+	eventually(t, "connections are left", func() bool { return g.closed.Load() == g.connections.Load() })
+}
+
+// answered waits until all connections are made.
+func answered(t *testing.T, r *Reached) {
+	t.Helper()
+	for _, l := range r.src.spares {
+		eventually(t, "no connection", func() bool { return l.current(TCP) != nil })
+	}
+}
+
+func eventually(t *testing.T, not string, ok func() bool) {
+	t.Helper()
+	for until := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal(not)
+		}
+	}
+}
+
 // Connections that were made ahead of time are what is fetched over; a near upstream keeps one.
 func TestReached(t *testing.T) {
 	c := oneFile(t, 8*pieceLength)
@@ -123,15 +150,7 @@ func TestReached(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	until := time.Now().Add(10 * time.Second)
-	for _, l := range r.src.spares {
-		for l.current(TCP) == nil {
-			if time.Now().After(until) {
-				t.Fatal("no connection")
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}
+	answered(t, r)
 	before := g.connections.Load()
 	p := newPieces(c.m)
 	other := g.upstream()
@@ -167,10 +186,47 @@ func TestReachedClose(t *testing.T) {
 	}
 	r.Close()
 	r.Close()
-	if len(r.src.spares) > 0 {
-		t.Error("connections are left")
+	g.allClosed(t)
+	if r, err = Reach(g.upstream(), nil); err != nil {
+		t.Fatal(err)
+	}
+	answered(t, r)
+	r.Close()
+	g.allClosed(t)
+	if n := g.connections.Load(); n < farBBR {
+		t.Errorf("%d connections", n)
 	}
 	if _, err := Reach(Upstream{Name: "x", URL: "ftp://x", Kind: Node}, nil); err == nil {
 		t.Error("reached what has no URL for it")
 	}
+}
+
+// Two fetchers never share what was connected to, nor does a later one find the first's.
+func TestReachedIsOnesOnly(t *testing.T) {
+	c := oneFile(t, pieceLength)
+	g := newGatewayServer(t, c, 0)
+	r, err := Reach(g.upstream(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answered(t, r)
+	for i := range 2 {
+		p := newPieces(c.m)
+		f, err := New(Config{Manifest: c.m, Pieces: p, Upstreams: []Upstream{g.upstream()}, Reached: []*Reached{r}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close() // is the fetcher's
+		if taken := f.sources[0] == r.src; taken != (i == 0) || taken && len(r.src.spares) != farBBR {
+			t.Errorf("fetcher %d: taken %v with %d connections", i, taken, len(r.src.spares))
+		}
+		if err := f.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p.check(t, true)
+		if got := f.Stats().Upstreams[0].Bytes; got != c.m.Size() {
+			t.Errorf("fetcher %d: %d bytes of %d", i, got, c.m.Size())
+		}
+	}
+	g.allClosed(t)
 }

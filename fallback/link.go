@@ -18,9 +18,9 @@ import (
 // by it for three round trips takes that for the path's capacity (BBR's startup).
 const receiveBuffer = 8 << 20
 
-// streamBuffer is how far a stream of HTTP/2 may be ahead of its reader, in bytes: as far as
-// the connection, whose receive buffer bounds it anyway.
-const streamBuffer = 64 << 20
+// streamBuffer is how far a stream of HTTP/2 may be ahead of its reader, in bytes. It is memory
+// that the other end has the say over: whatever the reader does, the connection is read empty.
+const streamBuffer = receiveBuffer
 
 // link is a lane's way to speak HTTP: a client of its own, so that no
 // two of them share a TCP or QUIC connection. After a redirect it is to several
@@ -68,12 +68,13 @@ func open(src *source, h how, dial dialFunc) *link {
 
 func openTCP(src *source, h how, dial dialFunc, rtt *atomic.Int64) (http.RoundTripper, func()) {
 	var began atomic.Int64 // when the latest address was tried: names are resolved before
+	guard := src.guard
 	d := &net.Dialer{
 		Timeout: h.connect,
 		Control: func(network, addr string, c syscall.RawConn) error {
 			began.Store(time.Now().UnixNano())
 			_ = sockopt.WidenReceive(c, receiveBuffer) // only tunes
-			return src.guard.control(network, addr, c)
+			return guard.control(network, addr, c)
 		},
 	}
 	if dial == nil {
@@ -90,7 +91,8 @@ func openTCP(src *source, h how, dial dialFunc, rtt *atomic.Int64) (http.RoundTr
 		conf = new(tls.Config)
 	}
 	conf.ClientSessionCache = src.sessions
-	t := newTransport(dial, conf, h.connect)
+	var made sockets
+	t := newTransport(made.dial(dial), conf, h.connect)
 	switch {
 	case h.http2:
 		t.Protocols.SetHTTP1(false)
@@ -101,5 +103,8 @@ func openTCP(src *source, h how, dial dialFunc, rtt *atomic.Int64) (http.RoundTr
 		t.TLSClientConfig.NextProtos = []string{"http/1.1"}
 	}
 	t.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: streamBuffer}
-	return t, t.CloseIdleConnections
+	return t, func() {
+		t.CloseIdleConnections() // says goodbye
+		made.close()
+	}
 }

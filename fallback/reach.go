@@ -5,16 +5,18 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Reached is an upstream to which connections are being opened before it is known what
 // to fetch there: that takes as many round trips as the first bytes. They become a
-// [Fetcher]'s by [Config.Reached], or are closed. Close and [New] must not be called at
-// the same time.
+// [Fetcher]'s by [Config.Reached], one's at most, or are closed. It is safe for concurrent
+// use.
 type Reached struct {
-	src   *source
-	close func() // once
+	to   Upstream
+	src  *source     // of whoever sets gone
+	gone atomic.Bool // to a Fetcher, or closed
 }
 
 // Reach begins to connect to an upstream, and returns at once. g guards the
@@ -34,7 +36,7 @@ func reach(src *source, dial dialFunc) *Reached {
 	for range src.bound(farBBR) {
 		src.spares = append(src.spares, &lane{link: connect(src, dial)})
 	}
-	return &Reached{src: src, close: sync.OnceFunc(src.dismiss)}
+	return &Reached{to: src.Upstream, src: src}
 }
 
 // connect is a link that is being opened, by a request for the least that HTTP has: the
@@ -71,12 +73,18 @@ func (l *link) head(ctx context.Context, src *source) error {
 	return err
 }
 
-// Close gives the connections up, unless a [Fetcher] has it: then that closes it. More
+// Close gives the connections up, unless a [Fetcher] has them: then that closes them. More
 // than once is no error.
-func (r *Reached) Close() { r.close() }
+func (r *Reached) Close() {
+	if r.gone.CompareAndSwap(false, true) {
+		r.src.dismiss()
+	}
+}
 
-// take has the connections be the caller's.
-func (r *Reached) take() *source {
-	r.close = func() {}
+// take has the connections be the caller's; nil where they are not to u, or gone.
+func (r *Reached) take(u Upstream) *source {
+	if r.to.Name != u.Name || r.to.URL != u.URL || r.to.Kind != u.Kind || !r.gone.CompareAndSwap(false, true) {
+		return nil
+	}
 	return r.src
 }

@@ -37,7 +37,8 @@ type GetConfig struct {
 	Log      *slog.Logger
 
 	// Timeout is for how long nothing may come before Get gives up: nobody who has the
-	// content, and no data of it. 0 means for ever. Negative values are not allowed.
+	// content, and no data of it. What the disk takes is not counted. 0 means for ever.
+	// Negative values are not allowed.
 	Timeout time.Duration
 
 	// Progress, unless nil, is called about five times a second from Get's own
@@ -215,7 +216,7 @@ func (n *Node) follow(ctx context.Context, cfg GetConfig, ended <-chan error) er
 		case <-tick.C:
 			report()
 			c, _ := n.library.Content(cfg.Content)
-			if idle.look(c, time.Now()); cfg.Timeout > 0 && time.Since(idle.since) >= cfg.Timeout {
+			if idle.look(c, n.library.Busy(cfg.Content), time.Now()); cfg.Timeout > 0 && time.Since(idle.since) >= cfg.Timeout {
 				return idle.err(cfg.Timeout, n.announcer.Status().Err)
 			}
 		}

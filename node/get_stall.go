@@ -17,11 +17,11 @@ type stall struct {
 	bytes  tapi.Bytes
 }
 
-// look takes in how the content stands.
-func (s *stall) look(c api.Content, now time.Time) {
+// look takes in how the content stands; busy is as [library.Library.Busy].
+func (s *stall) look(c api.Content, busy bool, now time.Time) {
 	next := stall{now, c.Pieces > 0, c.PiecesHeld, c.Bytes}
 	next.bytes.Wasted = 0
-	if next.since = s.since; next != *s {
+	if next.since = s.since; busy || next != *s {
 		next.since = now
 		*s = next
 	}

@@ -17,18 +17,21 @@ func TestStall(t *testing.T) {
 	s := stall{since: begun}
 	for i, step := range []struct {
 		content api.Content
+		busy    bool
 		news    bool
 	}{
-		{api.Content{}, false},
-		{api.Content{Peers: 3}, false},
-		{api.Content{Pieces: 9}, true},
-		{api.Content{Pieces: 9, Peers: 3}, false},
-		{api.Content{Pieces: 9, Bytes: tapi.Bytes{Peers: 1}}, true},
-		{api.Content{Pieces: 9, Bytes: tapi.Bytes{Peers: 1, Wasted: 7}}, false},
-		{api.Content{Pieces: 9, PiecesHeld: 1, Bytes: tapi.Bytes{Peers: 1, Wasted: 7}}, true},
+		{api.Content{}, true, true},
+		{api.Content{}, false, false},
+		{api.Content{Peers: 3}, false, false},
+		{api.Content{Pieces: 9}, false, true},
+		{api.Content{Pieces: 9, Peers: 3}, false, false},
+		{api.Content{Pieces: 9, Bytes: tapi.Bytes{Peers: 1}}, false, true},
+		{api.Content{Pieces: 9, Bytes: tapi.Bytes{Peers: 1, Wasted: 7}}, false, false},
+		{api.Content{Pieces: 9, PiecesHeld: 1, Bytes: tapi.Bytes{Peers: 1, Wasted: 7}}, false, true},
+		{api.Content{Pieces: 9, PiecesHeld: 1, Bytes: tapi.Bytes{Peers: 1, Wasted: 7}}, true, true},
 	} {
 		now := begun.Add(time.Duration(i+1) * time.Second)
-		if s.look(step.content, now); s.since.Equal(now) != step.news {
+		if s.look(step.content, step.busy, now); s.since.Equal(now) != step.news {
 			t.Errorf("%+v: news is %v", step.content, !step.news)
 		}
 	}

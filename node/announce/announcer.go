@@ -262,6 +262,13 @@ func (a *Announcer) exchange(ctx context.Context, msg api.Announce, u urgency) (
 		cancel(nil)
 		return r.Reply, r.error
 	case <-watched.Done():
+		select {
+		case r := <-result: // at the same time
+			if r.error == nil {
+				return r.Reply, nil
+			}
+		default:
+		}
 		if ctx.Err() == nil {
 			time.AfterFunc(parting, end)
 		}
@@ -286,6 +293,7 @@ func (a *Announcer) watch(ctx context.Context, cancel context.CancelCauseFunc, s
 			return
 		case <-a.wake:
 			sleep(ctx, settle)
+			a.Wake() // where an answer has come meanwhile, it is still to be told
 			cancel(errNews)
 			return
 		case <-tick.C:

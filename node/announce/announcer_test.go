@@ -159,6 +159,28 @@ func TestNewsEndsTheHold(t *testing.T) {
 	})
 }
 
+// News that comes just before the answer to a held announce is told right after it, and what
+// the answer says is not lost.
+func TestNewsAndAnswerAtOnce(t *testing.T) {
+	for _, after := range []time.Duration{0, settle / 2, settle} {
+		run(t, func(t *testing.T, n *fakeNode, tr *fakeTracker, a *Announcer) {
+			defer start(t, a)()
+			time.Sleep(100 * time.Millisecond) // one is held
+			n.set(Snapshot{Node: self, Holdings: []api.Holding{holding(1, api.Origin, 8)}})
+			a.Wake()
+			time.Sleep(after)
+			select {
+			case tr.orders <- api.Reply{Cursor: 7}:
+			default: // that announce is given up
+			}
+			time.Sleep(200 * time.Millisecond)
+			if got := tr.log(); !slices.ContainsFunc(got, func(g arrival) bool { return len(g.msg.Holdings) == 1 }) {
+				t.Errorf("an answer %v after the news: announces %+v", after, got)
+			}
+		})
+	}
+}
+
 func TestProgressAtMostOnceASecond(t *testing.T) {
 	run(t, func(t *testing.T, n *fakeNode, tr *fakeTracker, a *Announcer) {
 		defer start(t, a)()

@@ -53,6 +53,7 @@ type Discoverer struct {
 
 	places  chan struct{} // one for each manifest that is looked for
 	waiting atomic.Int64  // that have no place
+	leaving atomic.Int64  // whose turns were ended, until they wait for somebody to leave, or do not wait
 }
 
 // New makes a Discoverer that does nothing by itself before Run.

@@ -18,14 +18,9 @@ var errTurn = errors.New("its turn is over")
 // The peers that were found are added to the content's. It goes on until ctx ends; the
 // error is ctx's cause. Of very many contents, some at a time are looked for, in turn.
 func (d *Discoverer) Manifest(ctx context.Context, id shoal.ContentID) (*shoal.Manifest, error) {
-	for {
-		d.waiting.Add(1)
-		select {
-		case d.places <- struct{}{}: // the channel serves who has waited longest
-			d.waiting.Add(-1)
-		case <-ctx.Done():
-			d.waiting.Add(-1)
-			return nil, context.Cause(ctx)
+	for left := false; ; left = true {
+		if err := d.wait(ctx, left); err != nil {
+			return nil, err
 		}
 		m, err := d.manifest(ctx, id)
 		<-d.places
@@ -35,18 +30,43 @@ func (d *Discoverer) Manifest(ctx context.Context, id shoal.ContentID) (*shoal.M
 	}
 }
 
+// wait takes a place. left says that a turn has just been ended: for the time of another
+// nobody leaves for this one, else all whose turns are over would leave for each other.
+func (d *Discoverer) wait(ctx context.Context, left bool) error {
+	if left {
+		again := time.AfterFunc(turnTime, func() { d.leaving.Add(-1) })
+		defer func() {
+			if again.Stop() {
+				d.leaving.Add(-1)
+			}
+		}()
+	}
+	d.waiting.Add(1)
+	defer d.waiting.Add(-1)
+	select {
+	case d.places <- struct{}{}: // the channel serves who has waited longest
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // manifest is one turn of Manifest; [errTurn] where it is over.
 func (d *Discoverer) manifest(ctx context.Context, id shoal.ContentID) (*shoal.Manifest, error) {
 	f := finding{peers: make(chan swarm.Peer, fetchQueue), known: make(map[shoal.NodeID]swarm.Peer)}
 	searching, cancel := context.WithCancelCause(ctx)
 	var running sync.WaitGroup
-	running.Go(func() { d.giveWay(searching, cancel) })
+	var left bool
+	running.Go(func() { left = d.giveWay(searching, cancel) })
 	for _, use := range d.cfg.Sources {
 		running.Go(func() { d.search(searching, use, id, f.found) })
 	}
 	m, err := d.cfg.Fetch(searching, id, f.peers)
 	cancel(nil)
 	running.Wait()
+	if left && !errors.Is(err, errTurn) {
+		d.leaving.Add(-1) // for good
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -56,18 +76,20 @@ func (d *Discoverer) manifest(ctx context.Context, id shoal.ContentID) (*shoal.M
 	return m, nil
 }
 
-// giveWay ends a turn of [turnTime] once it is over and somebody waits for the place.
-func (d *Discoverer) giveWay(ctx context.Context, end context.CancelCauseFunc) {
+// giveWay ends a turn of [turnTime] once it is over and somebody waits for whom no other
+// does. It reports whether it did; the turn counts as leaving then.
+func (d *Discoverer) giveWay(ctx context.Context, end context.CancelCauseFunc) bool {
 	for pause := turnTime; ; pause = lookPeriod {
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-time.After(pause):
 		}
-		if d.waiting.Load() > 0 {
+		if d.leaving.Add(1) <= d.waiting.Load() {
 			end(errTurn)
-			return
+			return true
 		}
+		d.leaving.Add(-1)
 	}
 }
 

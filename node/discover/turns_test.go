@@ -3,6 +3,7 @@ package discover
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -148,6 +149,44 @@ func TestManifestTurns(t *testing.T) {
 			if err := <-ends; !errors.Is(err, context.Canceled) {
 				t.Error(err)
 			}
+		}
+	})
+}
+
+// One manifest more than there are places ends few other turns, and all have theirs.
+func TestManifestDisturbsFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := &fixture{}
+		cfg := x.config(Use{&fakeSource{}, 0})
+		var mu sync.Mutex
+		begun, all := make(map[shoal.ContentID]int), 0
+		cfg.Fetch = func(ctx context.Context, id shoal.ContentID, _ <-chan swarm.Peer) (*shoal.Manifest, error) {
+			mu.Lock()
+			begun[id]++
+			all++
+			mu.Unlock()
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		}
+		d := New(cfg)
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		for _, id := range numbered(maxPlaces + 1) {
+			running.Go(func() { _, _ = d.Manifest(ctx, id) })
+		}
+		for turn := range 3 {
+			time.Sleep(turnTime + time.Second)
+			mu.Lock()
+			// Whoever leaves may be seen as waiting before who comes is seen as not.
+			if extra := all - maxPlaces; len(begun) != maxPlaces+1 || extra > 8*(turn+1) {
+				t.Errorf("after %d turns: %d have had one, %d began beyond the first ones", turn+1, len(begun), extra)
+			}
+			mu.Unlock()
+		}
+		cancel()
+		running.Wait()
+		if d.waiting.Load() != 0 || d.leaving.Load() != 0 {
+			t.Errorf("%d wait and %d leave", d.waiting.Load(), d.leaving.Load())
 		}
 	})
 }

@@ -2,6 +2,7 @@ package library
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -9,9 +10,10 @@ import (
 	"github.com/shoal-cdn/shoal/swarm"
 )
 
-// introductions are peers of contents that somebody has asked about and that may be
-// fetched in a moment.
+// introductions are peers of contents that may be fetched in a moment.
 type introductions struct {
+	most int // contents
+
 	mu sync.Mutex
 	of map[shoal.ContentID]introduction
 }
@@ -25,6 +27,10 @@ type introduction struct {
 // comes between is the look-up of a manifest.
 const introductionTime = 10 * time.Second
 
+// maxOrdered is for how many contents that are ordered together peers are kept; those of
+// the others come with the answer to an announce.
+const maxOrdered = 64
+
 func (i *introductions) put(id shoal.ContentID, peers []swarm.Peer, now time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -33,7 +39,7 @@ func (i *introductions) put(id shoal.ContentID, peers []swarm.Peer, now time.Tim
 			delete(i.of, id)
 		}
 	}
-	if len(i.of) >= maxLookUps {
+	if len(i.of) >= i.most {
 		return
 	}
 	if i.of == nil {
@@ -62,10 +68,24 @@ func (l *Library) introduce(id shoal.ContentID) {
 	if len(peers) == 0 {
 		return
 	}
-	l.introductions.put(id, peers, time.Now())
-	if u := l.find(id); u != nil { // it was faster
-		if late := l.introductions.take(id); late != nil {
-			u.addPeers(late)
+	l.tell(&l.lookedUp, id, peers)
+}
+
+// tell passes peers on to a content's unit, or keeps them in i for one that begins soon.
+func (l *Library) tell(i *introductions, id shoal.ContentID, peers []swarm.Peer) {
+	u := l.find(id)
+	if u == nil {
+		i.put(id, peers, time.Now())
+		if u = l.find(id); u == nil {
+			return
 		}
+		peers = i.take(id) // it was faster, and may have taken them
 	}
+	u.addPeers(peers)
+}
+
+// met is who is known to have the content of a unit that begins. It is called once the
+// unit can be found, so that none get lost.
+func (l *Library) met(id shoal.ContentID) []swarm.Peer {
+	return slices.Concat(l.lookedUp.take(id), l.ordered.take(id))
 }

@@ -25,7 +25,8 @@ type Library struct {
 	op      lock // held by whoever starts, stops, adds or removes units
 	lookUps lookUps
 
-	introductions introductions
+	lookedUp introductions // contents that somebody has asked about
+	ordered  introductions // those of AddPeers
 
 	mu      sync.Mutex // guards what follows; taken after op, before a unit's mu
 	units   map[shoal.ContentID]*unit
@@ -51,6 +52,7 @@ func Open(cfg Config) (*Library, error) {
 	l := &Library{
 		cfg: cfg, records: records, units: make(map[shoal.ContentID]*unit),
 		op: newLock(), lookUps: newLookUps(),
+		lookedUp: introductions{most: maxLookUps}, ordered: introductions{most: maxOrdered},
 	}
 	l.ctx, l.stop = context.WithCancelCause(context.Background())
 	return l, nil

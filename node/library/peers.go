@@ -1,16 +1,20 @@
 package library
 
 import (
+	"slices"
+
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/swarm"
 )
 
-// AddPeers passes on where to find contents; what is not fetched here is ignored.
+// maxEarly bounds the peers that are kept for a content until it has a swarm.
+const maxEarly = 256
+
+// AddPeers passes on where to find contents. Peers of what is not fetched here are kept for
+// a moment, since they may come with the order to fetch it, and before that is carried out.
 func (l *Library) AddPeers(peers map[shoal.ContentID][]swarm.Peer) {
 	for id, ps := range peers {
-		if u := l.find(id); u != nil {
-			u.addPeers(ps)
-		}
+		l.tell(&l.ordered, id, ps)
 	}
 }
 
@@ -29,10 +33,14 @@ func (l *Library) Connect(id shoal.ContentID, p swarm.Peer) {
 }
 
 func (u *unit) addPeers(ps []swarm.Peer) {
+	if len(ps) == 0 {
+		return
+	}
 	u.mu.Lock()
 	s := u.session
 	if s == nil {
-		u.early = ps // they may come with the order to fetch, before there is a swarm
+		all := append(slices.Clip(u.early), ps...)
+		u.early = all[max(0, len(all)-maxEarly):] // the newest are the likeliest to be there
 	}
 	u.mu.Unlock()
 	if s != nil {

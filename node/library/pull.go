@@ -60,9 +60,7 @@ func (l *Library) pull(ctx context.Context, m *shoal.Manifest, begun bool) error
 	u = newUnit(l, id, r, true)
 	u.manifest = m
 	l.enter(u)
-	if peers := l.introductions.take(id); peers != nil { // after it can be found, so that none get lost
-		u.addPeers(peers)
-	}
+	u.addPeers(l.met(id))
 	u.start()
 	l.cfg.Changed()
 	l.cfg.Log.Info("fetching for a reader", "content", id, "name", m.Name())

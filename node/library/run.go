@@ -25,7 +25,7 @@ func (u *unit) run(ctx context.Context, ready func(), ended chan struct{}) {
 		if s, err = u.join(c, st); err == nil {
 			u.joined(s, st)
 			ready()
-			if err = fetch(ctx, c, s); err == nil {
+			if err = u.fetch(ctx, c, s); err == nil {
 				u.completed(c)
 				log.Info("serving", "name", c.Manifest().Name(), "path", c.Path(), "origin", c.InPlace())
 				u.lib.cfg.Ended(u.id, nil)
@@ -54,6 +54,8 @@ func (u *unit) open(ctx context.Context) (store.Content, error) {
 		u.opened(u.hosted.Manifest(), u.hosted)
 		return u.hosted, nil
 	}
+	u.busy.Store(true)
+	defer u.busy.Store(false)
 	st := u.lib.cfg.Store
 	var m *shoal.Manifest
 	c, err := st.Open(u.id)
@@ -81,9 +83,11 @@ func (u *unit) open(ctx context.Context) (store.Content, error) {
 		m = u.known()
 	}
 	if m == nil {
+		u.busy.Store(false)
 		if m, err = u.lib.manifest(ctx, u.id); err != nil {
 			return nil, err
 		}
+		u.busy.Store(true)
 	}
 	u.mu.Lock()
 	dest := u.rec.Dest
@@ -96,11 +100,13 @@ func (u *unit) open(ctx context.Context) (store.Content, error) {
 }
 
 // fetch waits until all pieces are stored, and publishes them.
-func fetch(ctx context.Context, c store.Content, s Session) error {
+func (u *unit) fetch(ctx context.Context, c store.Content, s Session) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-s.Complete():
+		u.busy.Store(true)
+		defer u.busy.Store(false)
 		return c.Publish()
 	case <-s.Done():
 		return endOf(s)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -28,6 +29,8 @@ type unit struct {
 	ended chan struct{} // closed when the goroutine has let go of everything
 
 	saving sync.Mutex // held while the record is written, so that the newest is the last
+
+	busy atomic.Bool // with what is on the disk
 
 	mu       sync.Mutex
 	running  bool            // the goroutine will still look at wanted

@@ -49,6 +49,13 @@ func (l *Library) Content(id shoal.ContentID) (api.Content, error) {
 	return u.describe(), nil
 }
 
+// Busy reports whether a content waits for nobody but this node, which hashes what it has of
+// it or moves that to its place.
+func (l *Library) Busy(id shoal.ContentID) bool {
+	u := l.find(id)
+	return u != nil && u.busy.Load()
+}
+
 // Tally is what a content has cost and brought so far, over all restarts.
 type Tally struct {
 	Pieces int // held

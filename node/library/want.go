@@ -41,7 +41,9 @@ func (l *Library) Want(id shoal.ContentID, dest string, operator bool) (complete
 		if err := l.records.Put(id.String(), r); err != nil {
 			return false, err
 		}
-		l.add(id, r, true).start()
+		u = l.add(id, r, true)
+		u.addPeers(l.met(id))
+		u.start()
 		l.cfg.Changed()
 		return false, nil
 	}

@@ -20,6 +20,8 @@ type Ahead struct {
 	log     *slog.Logger
 	request api.LeaseRequest
 	guard   fallback.Guard
+	asking  context.Context // ends the call
+	abort   context.CancelFunc
 	owned   atomic.Bool   // by a Supply, or it is being given back
 	dropped chan struct{} // closed when Run need not wait any more
 	drop    sync.Once
@@ -37,7 +39,9 @@ const aheadTime = 20 * time.Second
 // NewAhead is for a request for a lease by a node whose swarm will need one for
 // certain. guard is as [Config.Guard].
 func NewAhead(leases Leaser, r api.LeaseRequest, guard fallback.Guard, log *slog.Logger) *Ahead {
-	return &Ahead{leases: leases, log: log, request: r, guard: guard, done: make(chan struct{}), dropped: make(chan struct{})}
+	a := &Ahead{leases: leases, log: log, request: r, guard: guard, done: make(chan struct{}), dropped: make(chan struct{})}
+	a.asking, a.abort = context.WithCancel(context.Background())
+	return a
 }
 
 // Run asks, and waits until the lease is a Supply's or given back: because of Drop, that
@@ -59,6 +63,7 @@ func (a *Ahead) Run(ctx context.Context) {
 func (a *Ahead) ask(ctx context.Context) {
 	call, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
+	defer context.AfterFunc(a.asking, cancel)()
 	a.reply, a.err = a.leases.Lease(call, a.request)
 	a.at = time.Now()
 	if a.err != nil || a.reply.Lease == nil {
@@ -105,7 +110,8 @@ func (s *Supply) adopt(ctx context.Context) {
 	s.tracker.calling, s.tracker.asked = true, true
 	s.running.Go(func() {
 		defer a.Drop()
-		<-a.done // within callTime
+		defer context.AfterFunc(ctx, a.abort)()
+		<-a.done // within callTime, and soon after ctx has ended
 		reply := a.reply
 		if reply.Lease != nil {
 			l := *reply.Lease

@@ -109,3 +109,21 @@ func TestSupplyAdoptsAhead(t *testing.T) {
 		t.Errorf("asked because of %v, granted %d, given back %v", l.reasons, len(l.granted), l.returned)
 	}
 }
+
+// A Supply that ends waits for no answer to what was asked ahead of time.
+func TestSupplyEndsWhileAheadAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := fixture(t, 256<<10)
+		l := &slowLeaser{after: time.Hour}
+		a := newAhead(l)
+		go a.Run(t.Context())
+		sw := newLonely(m)
+		s := New(Config{Manifest: m, Swarm: sw, Held: sw.Held, Leases: l, Session: "s", Ahead: a, Log: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begun := time.Now()
+		if err := s.Run(ctx); err != nil || time.Since(begun) != time.Second || l.asked.Load() != 1 {
+			t.Errorf("%v after %v, asked %d times", err, time.Since(begun), l.asked.Load())
+		}
+	})
+}

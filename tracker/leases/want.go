@@ -5,9 +5,11 @@ import (
 	"github.com/shoal-cdn/shoal/tracker/api"
 )
 
-// want takes in which pieces somebody waits for.
+// want takes in which pieces somebody waits for. Of runs that overlap, it looks at no more
+// pieces than the content has.
 func (a *ask) want() {
 	n := a.book.content.pieces
+	left := n
 	for _, r := range a.r.Want {
 		if r.First >= n {
 			continue
@@ -15,8 +17,9 @@ func (a *ask) want() {
 		if a.wanted == nil {
 			a.wanted, a.first = shoal.NewPieceSet(n), r.First
 		}
-		for piece := r.First; piece < min(r.First+r.Count, n); piece++ {
+		for piece := r.First; piece < min(r.First+r.Count, n) && left > 0; piece++ {
 			a.wanted.Add(piece)
+			left--
 		}
 	}
 }

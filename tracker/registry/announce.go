@@ -17,6 +17,7 @@ type Ticket struct {
 	Resync  bool // nothing was taken in: the node has to announce in full
 	Stale   bool // nothing was taken in: a later announce of the session came first
 	Started bool // it opened a session
+	Full    bool // it said all, as until the node has had an answer in the session
 }
 
 // Announce takes in an announce that has been validated. A name that another
@@ -39,7 +40,7 @@ func (r *Registry) Announce(now time.Time, a *api.Announce) (Ticket, error) {
 		return t, err
 	}
 	r.turns++
-	n.turn, n.seq, n.seen, t.turn = r.turns, a.Seq, now, r.turns
+	n.turn, n.seq, n.seen, t.turn, t.Full = r.turns, a.Seq, now, r.turns, a.Full
 	if n.session != a.Session {
 		n.session, t.Started = a.Session, true
 		n.bump() // the order of the tracker's state of the node: it is answered at once
@@ -240,7 +241,7 @@ func (r *Registry) Collect(t Ticket) (reply api.Reply, ok bool) {
 			reply.Peers[id] = r.peers(n, id)
 		}
 	}
-	if t.Started {
+	if t.Full {
 		reply.Known = r.known(n)
 	}
 	reply.Dial = n.dialsSince(t.cursor)

@@ -2,8 +2,8 @@ package registry
 
 import "github.com/shoal-cdn/shoal/tracker/api"
 
-// knownNodes is how many other nodes one is told of at the start of a session, for
-// while no tracker answers. Those that fetch or serve meet more by that.
+// knownNodes is how many other nodes one is told of at the start of a session, until it
+// has had that answer, for while no tracker answers. Those that fetch or serve meet more by that.
 const knownNodes = 8
 
 // known chooses live nodes for n to remember, half of them from elsewhere where there

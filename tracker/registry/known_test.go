@@ -14,7 +14,8 @@ func resident(name, place string, i int) *api.Announce {
 	return a
 }
 
-// B4: a node without a content is told of some others, near and far, once a session.
+// B4: a node without a content is told of some others, near and far, once a session that the
+// answer comes.
 func TestKnown(t *testing.T) {
 	r := newRegistry()
 	if reply, _ := tell(t, r, t0, resident("first", "as1 north s1", 0)); len(reply.Known) != 0 {
@@ -58,6 +59,9 @@ func TestKnown(t *testing.T) {
 		}
 		if far == 0 || far > knownNodes/2 {
 			t.Errorf("told of %s", names(reply.Known))
+		}
+		if reply, _ = tell(t, r, t0, a); len(reply.Known) != knownNodes {
+			t.Fatalf("not told again after the answer was lost: %s", names(reply.Known))
 		}
 		a.Full = false
 		if reply, _ = tell(t, r, t0, a); len(reply.Known) != 0 {
