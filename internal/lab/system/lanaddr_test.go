@@ -109,6 +109,7 @@ func (w *world) listening(h *lab.Host, args []string) *cluster.Node {
 		Trackers: []string{w.tracker.URL}, Args: append([]string{"--listen", "0.0.0.0:7000"}, args...),
 	})
 	must(w.t, err)
+	w.awaitSession(n)
 	return n
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -123,7 +124,22 @@ func (w *world) node(name string, rate shoal.Rate, args ...string) *cluster.Node
 		Trackers: []string{w.tracker.URL}, Up: rate, Down: rate, Args: args,
 	})
 	must(w.t, err)
+	w.awaitSession(n)
 	return n
+}
+
+// awaitSession waits until the tracker knows a node, so that a task can name it.
+func (w *world) awaitSession(n *cluster.Node) {
+	w.t.Helper()
+	ctx := within(w.t, 20*time.Second)
+	for {
+		var nodes []tapi.Node
+		must(w.t, w.tracker.Get(ctx, "/v1/nodes", &nodes))
+		if slices.ContainsFunc(nodes, func(known tapi.Node) bool { return known.Name == n.Name() }) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 func must(t testing.TB, err error) {

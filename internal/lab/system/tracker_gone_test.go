@@ -76,6 +76,7 @@ func (w *twoCarriers) in(c *lab.Carrier, name string, rate shoal.Rate, args ...s
 		Trackers: []string{w.tracker.URL}, Up: rate, Down: rate, Locality: shoal.Locality{Carrier: c.Name()}, Args: args,
 	})
 	must(w.t, err)
+	w.awaitSession(n)
 	return n
 }
 
