@@ -8,7 +8,6 @@ import (
 	"path"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -72,19 +71,7 @@ func TestQuotas(t *testing.T) {
 func TestQuotaOfParts(t *testing.T) {
 	b := newBench(t, uploads.Limits{Total: 250, Open: 2})
 	data := noise(200)
-	var parts []string
-	for from := 0; from < len(data); from += 100 {
-		url := b.create(100, "Upload-Concat", "partial")
-		if got := b.patch(url, 0, data[from:from+100]); got != http.StatusNoContent {
-			t.Fatalf("part: %d", got)
-		}
-		parts = append(parts, url)
-	}
-	resp := b.call(http.MethodPost, b.url+Path, nil,
-		"Upload-Concat", "final;"+strings.Join(parts, " "), "Upload-Metadata", meta("filename", "whole.bin"))
-	if resp.StatusCode != http.StatusCreated {
-		t.Fatalf("final: %d", resp.StatusCode)
-	}
+	b.concat(data, 100)
 	b.check("whole.bin", data)
 	b.create(50)
 	if got := b.refused(1); got != http.StatusInsufficientStorage {

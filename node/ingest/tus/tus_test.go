@@ -198,23 +198,29 @@ func TestProtocol(t *testing.T) {
 	}
 }
 
-// tus 1.0, concatenation.
-func TestConcatenation(t *testing.T) {
-	b := newBench(t, uploads.Limits{})
-	data := noise(90_000)
+// concat uploads data in parts, and has the server make whole.bin of them.
+func (b *bench) concat(data []byte, part int) {
+	b.t.Helper()
 	var parts []string
-	for from := 0; from < len(data); from += 30_000 {
-		url := b.create(30_000, "Upload-Concat", "partial")
-		if got := b.patch(url, 0, data[from:from+30_000]); got != http.StatusNoContent {
-			t.Fatalf("part: %d", got)
+	for from := 0; from < len(data); from += part {
+		url := b.create(part, "Upload-Concat", "partial")
+		if got := b.patch(url, 0, data[from:from+part]); got != http.StatusNoContent {
+			b.t.Fatalf("part: %d", got)
 		}
 		parts = append(parts, url)
 	}
 	resp := b.call(http.MethodPost, b.url+Path, nil,
 		"Upload-Concat", "final;"+strings.Join(parts, " "), "Upload-Metadata", meta("filename", "whole.bin"))
 	if resp.StatusCode != http.StatusCreated {
-		t.Fatalf("final: %d", resp.StatusCode)
+		b.t.Fatalf("final: %d", resp.StatusCode)
 	}
+}
+
+// tus 1.0, concatenation.
+func TestConcatenation(t *testing.T) {
+	b := newBench(t, uploads.Limits{})
+	data := noise(90_000)
+	b.concat(data, 30_000)
 	b.check("whole.bin", data)
 }
 
