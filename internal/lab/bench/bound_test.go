@@ -32,6 +32,7 @@ func TestBound(t *testing.T) {
 		{"lan16", 64 << 20, 28.07},    // F/u_s
 		{"lan1", 64 << 20, 28.07},     // the same for any number
 		{"lan32", 64 << 20, 28.07},    //
+		{"lan16@10", 64 << 20, 56.13}, // half the rate
 		{"hetero12", 32 << 20, 14.77}, // N·F/(u_s+Σu_i)
 		{"stagger", 64 << 20, 28.07},
 		{"churn", 64 << 20, 28.07},
@@ -111,7 +112,7 @@ func TestScenarios(t *testing.T) {
 	if s := mustFind(t, "small", 0); s.files != 10_000 {
 		t.Errorf("small has %d files, want 10,000", s.files)
 	}
-	for _, name := range []string{"", "lan", "lan0", "lan65", "lan-1", "lanx", "other"} {
+	for _, name := range []string{"", "lan", "lan0", "lan65", "lan-1", "lanx", "lan4@", "lan4@0", "lan4@1001", "lan@10", "other"} {
 		if _, err := findDesign(name); err == nil {
 			t.Errorf("there is a scenario %q", name)
 		}

@@ -24,7 +24,16 @@ type mesh struct {
 type road struct {
 	a, b int // carriers
 	linkem.Config
-	cut time.Duration // after the first orders nothing passes it any more; 0: never
+	change time.Duration // after the first orders it becomes like then; 0: never
+	then   linkem.Config
+}
+
+// last is what the road is like in the end.
+func (r road) last() linkem.Config {
+	if r.change > 0 {
+		return r.then
+	}
+	return r.Config
 }
 
 // carrierDesigns are those about three carriers of five nodes, each two of
@@ -45,7 +54,10 @@ func carrierDesigns() []design {
 			s.mesh.roads[1].Rate = 2 * mbit
 		})},
 		{"carriers-cut", about + "; after 4 s that between the origin's and the third is cut", size, build(func(s *scenario) {
-			s.mesh.roads[1].cut = 4 * time.Second
+			s.mesh.roads[1].becomes(linkem.Config{Loss: 1}, 4*time.Second)
+		})},
+		{"carriers-degrade", about + "; after 4 s that between the origin's and the third has 1 Mbit/s and 5 % loss", size, build(func(s *scenario) {
+			s.mesh.roads[1].becomes(linkem.Config{Rate: mbit, Loss: 0.05}, 4*time.Second)
 		})},
 		{"carriers-late", about + "; the third begins 5 s after the others", size, build(func(s *scenario) {
 			for i := range s.nodes {
@@ -63,11 +75,17 @@ func carrierDesigns() []design {
 func threeCarriers() scenario {
 	s := equal(15, 60*mbit)
 	line := linkem.Config{Rate: 20 * mbit, Delay: 30 * time.Millisecond, Loss: 0.005}
-	s.mesh = &mesh{carriers: 3, roads: []road{{0, 1, line, 0}, {0, 2, line, 0}, {1, 2, line, 0}}}
+	s.mesh = &mesh{carriers: 3, roads: []road{{a: 0, b: 1, Config: line}, {a: 0, b: 2, Config: line}, {a: 1, b: 2, Config: line}}}
 	for i := range s.nodes {
 		s.nodes[i].carrier = i / 5
 	}
 	return s
+}
+
+// becomes has the road change at a time. Its delay stays.
+func (r *road) becomes(then linkem.Config, at time.Duration) {
+	then.Delay = r.Delay
+	r.change, r.then = at, then
 }
 
 // layMesh makes the carriers and lines of a mesh, and that of the tracker.
@@ -99,14 +117,13 @@ func (n *network) layMesh(m mesh) (at carriers, err error) {
 	return at, nil
 }
 
-// cutRoads cuts the lines whose time has come.
-func (n *network) cutRoads(m mesh) error {
+// changeRoads changes the lines whose time this is.
+func (n *network) changeRoads(m mesh, at time.Duration) error {
 	for i, r := range m.roads {
-		if r.cut == 0 {
+		if r.change != at {
 			continue
 		}
-		r.Loss = 1
-		if err := n.roads[i].SetConfig(r.Config, r.Config); err != nil {
+		if err := n.roads[i].SetConfig(r.then, r.then); err != nil {
 			return err
 		}
 	}
@@ -120,60 +137,4 @@ func (n *network) crossed() (sum int64) {
 		sum += ab.DeliveredBytes + ba.DeliveredBytes
 	}
 	return sum
-}
-
-// inflow is how many bytes of payload a second can come into a carrier from the
-// origin's: the largest flow over all lines (Edmonds and Karp). A line that is cut
-// is none.
-func (m mesh) inflow(to int) float64 {
-	free := make([][]float64, m.carriers)
-	for i := range free {
-		free[i] = make([]float64, m.carriers)
-	}
-	for _, r := range m.roads {
-		if r.cut == 0 {
-			free[r.a][r.b] += float64(r.Rate) * linePayload
-			free[r.b][r.a] += float64(r.Rate) * linePayload
-		}
-	}
-	var sum float64
-	for {
-		from := shortest(free, 0, to)
-		if from == nil {
-			return sum
-		}
-		add := -1.0
-		for c := to; c != 0; c = from[c] {
-			if f := free[from[c]][c]; add < 0 || f < add {
-				add = f
-			}
-		}
-		for c := to; c != 0; c = from[c] {
-			free[from[c]][c] -= add
-			free[c][from[c]] += add
-		}
-		sum += add
-	}
-}
-
-// shortest is a way over lines that have something free: before each carrier on it
-// the one that it is reached from. nil: there is none.
-func shortest(free [][]float64, start, end int) []int {
-	from := make([]int, len(free))
-	for i := range from {
-		from[i] = -1
-	}
-	from[start] = start
-	for queue := []int{start}; len(queue) > 0; queue = queue[1:] {
-		for next, f := range free[queue[0]] {
-			if f > 0 && from[next] < 0 {
-				from[next] = queue[0]
-				queue = append(queue, next)
-			}
-		}
-	}
-	if from[end] < 0 {
-		return nil
-	}
-	return from
 }

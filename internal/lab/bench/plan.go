@@ -22,7 +22,7 @@ const (
 	joins                    // they are started, then get their orders
 	leaves                   // they are killed
 	loseTCP                  // TCP no longer passes the line
-	cut                      // lines of the mesh that are to be cut are
+	changes                  // lines of the mesh whose time it is become others
 )
 
 // plan is what happens in a scenario, in order. Nodes that do the same at the
@@ -42,8 +42,8 @@ func (s scenario) plan() []event {
 	}
 	if s.mesh != nil {
 		for _, r := range s.mesh.roads {
-			if r.cut > 0 {
-				plan = append(plan, event{at: r.cut, kind: cut})
+			if r.change > 0 {
+				plan = append(plan, event{at: r.change, kind: changes})
 			}
 		}
 	}

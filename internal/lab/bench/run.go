@@ -98,8 +98,8 @@ func (t *trial) do(ctx context.Context, e event) error {
 	switch e.kind {
 	case loseTCP:
 		return t.network.blockTCP(ctx)
-	case cut:
-		return t.network.cutRoads(*t.scenario.mesh)
+	case changes:
+		return t.network.changeRoads(*t.scenario.mesh, e.at)
 	case leaves:
 		return t.kill(ms)
 	case joins:

@@ -12,7 +12,10 @@ import (
 	"github.com/shoal-cdn/shoal"
 )
 
-const mbit = shoal.Rate(1e6 / 8)
+const (
+	mbit    = shoal.Rate(1e6 / 8)
+	lanRate = 20 * mbit
+)
 
 // scenario is a network, what is distributed in it, and who comes and goes when.
 type scenario struct {
@@ -70,8 +73,8 @@ type design struct {
 
 func designs() []design {
 	return slices.Concat([]design{
-		{"lan16", "origin and 16 nodes, 20 Mbit/s each way; any other number works as well (lan4, lan32)", 64 << 20, lan(16)},
-		{"lan32", "the same with 32 nodes", 64 << 20, lan(32)},
+		{"lan16", "origin and 16 nodes, 20 Mbit/s each way; any other number works as well (lan4, lan32), and any other rate (lan16@10)", 64 << 20, lan(16, lanRate)},
+		{"lan32", "the same with 32 nodes", 64 << 20, lan(32, lanRate)},
 		{"hetero12", "12 nodes with uplinks of 4, 16 and 32 Mbit/s, four each, downlinks of 32; origin 20", 32 << 20, hetero},
 		{"stagger", "as lan16, but the nodes begin one after another within 10 s", 64 << 20, stagger},
 		{"churn", "as lan16 with 12 nodes, of which 4 are killed on the way, and 4 new ones join", 64 << 20, churn},
@@ -82,16 +85,25 @@ func designs() []design {
 	}, lossyDesigns(), coldDesigns(), carrierDesigns(), uploadDesigns())
 }
 
-// findDesign finds a design by its name; of lan there is one for each number.
+// findDesign finds a design by its name; of lan there is one for each number of
+// nodes, 1 to 64, and each rate in Mbit/s, 1 to 1000, which follows an @.
 func findDesign(name string) (design, error) {
 	for _, d := range designs() {
 		if d.name == name {
 			return d, nil
 		}
 	}
-	if digits, ok := strings.CutPrefix(name, "lan"); ok {
-		if n, err := strconv.Atoi(digits); err == nil && n >= 1 && n <= 64 {
-			return design{name: name, size: 64 << 20, build: lan(n)}, nil
+	if rest, ok := strings.CutPrefix(name, "lan"); ok {
+		digits, mbits, other := strings.Cut(rest, "@")
+		n, err := strconv.Atoi(digits)
+		rate := lanRate
+		if other && err == nil {
+			var r int
+			r, err = strconv.Atoi(mbits)
+			rate = shoal.Rate(r) * mbit
+		}
+		if err == nil && n >= 1 && n <= 64 && rate >= mbit && rate <= 1000*mbit {
+			return design{name: name, size: 64 << 20, build: lan(n, rate)}, nil
 		}
 	}
 	return design{}, fmt.Errorf("scenario %q: %w: -list names them", name, shoal.ErrNotFound)
@@ -119,8 +131,8 @@ func equal(n int, rate shoal.Rate) scenario {
 	return s
 }
 
-func lan(n int) func(shoal.Size) scenario {
-	return func(shoal.Size) scenario { return equal(n, 20*mbit) }
+func lan(n int, rate shoal.Rate) func(shoal.Size) scenario {
+	return func(shoal.Size) scenario { return equal(n, rate) }
 }
 
 func hetero(shoal.Size) scenario {

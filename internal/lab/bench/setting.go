@@ -54,6 +54,9 @@ func (s setting) try(ctx context.Context) (_ result, err error) {
 	defer func() { err = errors.Join(err, d.close()) }()
 	t := &trial{scenario: s.scenario, network: n, driver: d, contents: s.contents}
 	r, err := t.run(ctx)
+	if err == nil {
+		err = t.keepBooks(ctx, &r)
+	}
 	if err != nil {
 		return r, err
 	}

@@ -24,8 +24,9 @@ type shoalDriver struct {
 	client  *tapi.Client
 	seeded  []shoal.ContentID // in the order of contents
 
-	nodesMu sync.Mutex // guards nodes
-	nodes   map[string]*cluster.Node
+	ordersMu sync.Mutex // guards the fields below
+	nodes    map[string]*cluster.Node
+	tasks    []string // IDs
 }
 
 func openShoal(s stage) (driver, error) {
@@ -77,9 +78,9 @@ func (d *shoalDriver) startDaemon(ctx context.Context, m member) (*cluster.Node,
 	})
 	if err == nil {
 		d.add(m, n.Process)
-		d.nodesMu.Lock()
+		d.ordersMu.Lock()
 		d.nodes[m.name] = n
-		d.nodesMu.Unlock()
+		d.ordersMu.Unlock()
 	}
 	return n, err
 }
@@ -90,9 +91,13 @@ func (d *shoalDriver) fetch(ctx context.Context, ms []member) error {
 		names[i] = m.name
 	}
 	for _, id := range d.seeded {
-		if _, err := d.client.CreateTask(ctx, tapi.NewTask{Content: id, Nodes: names}); err != nil {
+		task, err := d.client.CreateTask(ctx, tapi.NewTask{Content: id, Nodes: names})
+		if err != nil {
 			return err
 		}
+		d.ordersMu.Lock()
+		d.tasks = append(d.tasks, task.ID)
+		d.ordersMu.Unlock()
 	}
 	return nil
 }
@@ -131,9 +136,9 @@ func (d *shoalDriver) close() error { return d.cluster.Close() }
 
 // received counts the verified pieces.
 func (d *shoalDriver) received(ctx context.Context, m member, c content) (int64, error) {
-	d.nodesMu.Lock()
+	d.ordersMu.Lock()
 	n := d.nodes[m.name]
-	d.nodesMu.Unlock()
+	d.ordersMu.Unlock()
 	var all []napi.Content
 	if err := n.Get(ctx, "/v1/contents", &all); err != nil {
 		return 0, err

@@ -70,7 +70,10 @@ func (c comparison) columns() []column {
 		{"machine busy %", 0, func(r result) float64 { return 100 * r.Busy }},
 	}
 	if c.Mesh {
-		list = append(list, column{"cross copies", 2, func(r result) float64 { return r.CrossCopies }})
+		list = append(list,
+			column{"cross copies", 2, func(r result) float64 { return r.CrossCopies }},
+			column{"of payload", 2, func(r result) float64 { return r.CrossPayload }},
+			column{"wasted", 3, func(r result) float64 { return r.Wasted }})
 	}
 	return list
 }
