@@ -22,7 +22,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/internal/lab"
 	napi "github.com/shoal-cdn/shoal/node/api"
 	tapi "github.com/shoal-cdn/shoal/tracker/api"
@@ -37,7 +36,8 @@ func BenchmarkSolo(b *testing.B) {
 	source := filepath.Join(dir, "file.bin")
 	randomFile(b, source, fileSize, 6)
 	nginx, url := startNginx(b, dir)
-	s := newSolo(b, dir, source)
+	s := newSolo(b, dir)
+	content := s.seed(b, source)
 	gib := float64(fileSize) / (1 << 30)
 
 	b.Run("shoal", func(b *testing.B) {
@@ -48,13 +48,13 @@ func BenchmarkSolo(b *testing.B) {
 			before := cpuOf(b, s.origin) // the node's start counts, the origin's hashing does not
 			var task tapi.Task
 			start := time.Now()
-			s.shoal(b, &task, "task", "create", s.content, "--tracker", s.tracker, "--nodes", name, "--wait", "--json")
+			s.shoal(b, &task, "task", "create", content, "--tracker", s.tracker, "--nodes", name, "--wait", "--json")
 			took += time.Since(start)
 			cpu += cpuOf(b, s.origin) - before + cpuOf(b, node)
 			if out, err := exec.Command("cmp", source, filepath.Join(dir, name, "files", "file.bin")).CombinedOutput(); err != nil {
 				b.Fatalf("%v: %s", err, out)
 			}
-			b.ReportMetric(float64(peakRSS(b, node))/(1<<20), "node-peak-MiB")
+			b.ReportMetric(mib(statsOf(b, node).PeakRSS), "node-peak-MiB")
 			stop(b, node)
 			must(b, os.RemoveAll(filepath.Join(dir, name)))
 		}
@@ -80,14 +80,14 @@ func BenchmarkSolo(b *testing.B) {
 	})
 }
 
-// solo is a tracker and an origin that seeds one file, on loopback.
+// solo is a tracker and an origin, on loopback.
 type solo struct {
 	binary, dir, tracker string
 	origin               *exec.Cmd
-	content              string
+	originURL            string
 }
 
-func newSolo(b *testing.B, dir, source string) *solo {
+func newSolo(b *testing.B, dir string) *solo {
 	b.Helper()
 	bin, err := binary()
 	must(b, err)
@@ -96,18 +96,26 @@ func newSolo(b *testing.B, dir, source string) *solo {
 	s.tracker = "http://" + addr
 	s.start(b, s.tracker, "tracker", "--listen", addr, "--data", filepath.Join(dir, "tracker"))
 	http := freeAddr(b)
-	s.origin = s.start(b, "http://"+http, "node", "--tracker", s.tracker, "--data", filepath.Join(dir, "origin"),
-		"--listen", freeAddr(b), "--http", http, "--name", "origin")
-	var seeded napi.Seeded
-	s.shoal(b, &seeded, "seed", source, "--node", "http://"+http, "--json")
-	s.content = seeded.Content.String()
+	s.originURL = "http://" + http
+	s.origin = s.startNodeAt(b, "origin", http)
 	return s
 }
 
+// seed has the origin serve a file, and returns the content's ID.
+func (s *solo) seed(b *testing.B, path string) string {
+	b.Helper()
+	var seeded napi.Seeded
+	s.shoal(b, &seeded, "seed", path, "--node", s.originURL, "--json")
+	return seeded.Content.String()
+}
+
 func (s *solo) startNode(b *testing.B, name string) *exec.Cmd {
-	http := freeAddr(b)
-	return s.start(b, "http://"+http, "node", "--tracker", s.tracker, "--data", filepath.Join(s.dir, name),
-		"--listen", freeAddr(b), "--http", http, "--name", name)
+	return s.startNodeAt(b, name, freeAddr(b))
+}
+
+func (s *solo) startNodeAt(b *testing.B, name, http string) *exec.Cmd {
+	return s.start(b, "http://"+http, "node", "--tracker", s.tracker, "--data", filepath.Join(s.dir, name), "--name", name,
+		"--listen", freeAddr(b), "--http", http, "--gateway", freeAddr(b), "--gateway-tls", freeAddr(b))
 }
 
 // start runs a daemon until the benchmark ends, and waits until it is ready.
@@ -164,9 +172,7 @@ func ready(b *testing.B, url string) {
 // are, have used.
 func cpuOf(b *testing.B, cmd *exec.Cmd) time.Duration {
 	b.Helper()
-	stats, err := lab.ReadStats(cmd.Process.Pid)
-	must(b, err)
-	cpu := stats.CPU
+	cpu := statsOf(b, cmd).CPU
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid))
 	must(b, err)
 	for _, pid := range strings.Fields(string(children)) {
@@ -179,11 +185,11 @@ func cpuOf(b *testing.B, cmd *exec.Cmd) time.Duration {
 	return cpu
 }
 
-func peakRSS(b *testing.B, cmd *exec.Cmd) shoal.Size {
+func statsOf(b *testing.B, cmd *exec.Cmd) lab.Stats {
 	b.Helper()
 	stats, err := lab.ReadStats(cmd.Process.Pid)
 	must(b, err)
-	return stats.PeakRSS
+	return stats
 }
 
 func freeAddr(b *testing.B) string {
