@@ -56,6 +56,17 @@ func (l *Library) Busy(id shoal.ContentID) bool {
 	return u != nil && u.busy.Load()
 }
 
+// Coming reports whether a content is here, or on its way: wanting it costs no more.
+func (l *Library) Coming(id shoal.ContentID) bool {
+	u := l.find(id)
+	if u == nil {
+		return false
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.running && (u.complete || u.wanted || u.hosted != nil)
+}
+
 // Tally is what a content has cost and brought so far, over all restarts.
 type Tally struct {
 	Pieces int // held

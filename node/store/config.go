@@ -29,7 +29,8 @@ type Config struct {
 	SyncBytes    int64
 	SyncInterval time.Duration
 
-	// OpenFiles is how many data files are kept open; 0 means 256.
+	// OpenFiles is how many data files are kept open, and half as many of their
+	// folders; 0 means 256.
 	OpenFiles int
 
 	// Log takes what no caller is there to be told; nil discards it.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -41,7 +40,6 @@ type content struct {
 	held    *shoal.PieceSet // can be read
 	durable *shoal.PieceSet // what the bitmap on disk claims
 	ready   []bool          // by file of a partial content: it can be written to
-	made    map[string]bool // folders of a partial content that are there
 	written                 // since the last flush
 	timer   *time.Timer     // starts a flush; nil while nothing is to be flushed
 	syncErr error           // of a flush in the background, until somebody is told
@@ -102,17 +100,17 @@ func (c *content) readAt(p []byte, piece int, off int64) error {
 		return shoal.ErrNotFound
 	}
 	file, start := c.m.Locate(piece)
-	f, err := c.d.files.acquire(c, file)
+	f, err := c.openFor(file, len(p))
 	if err != nil {
 		return c.readFailed(piece, file, err)
 	}
 	defer c.d.files.release(f)
-	if _, err := f.ReadAt(p, start+off); err != nil {
+	if _, err := f.value.ReadAt(p, start+off); err != nil {
 		return c.readFailed(piece, file, err)
 	}
 	c.wasRead()
 	if c.rec.inPlace() {
-		return c.checkUnchanged(f, file)
+		return c.checkUnchanged(f.value, file)
 	}
 	return nil
 }
@@ -135,7 +133,7 @@ func (c *content) readFailed(piece, file int, err error) error {
 
 // checkUnchanged is called after a read: what was read before the file was
 // seen unchanged was read from the file that was hashed.
-func (c *content) checkUnchanged(f *openFile, file int) error {
+func (c *content) checkUnchanged(f *dataFile, file int) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -178,105 +176,21 @@ func (c *content) writePiece(piece int, data []byte) error {
 		return fmt.Errorf("%w: the content is published or in place", shoal.ErrConflict)
 	}
 	file, start := c.m.Locate(piece)
-	f, err := c.d.files.acquire(c, file)
+	f, err := c.openFor(file, len(data))
 	if err != nil {
 		return err
 	}
 	defer c.d.files.release(f)
-	f.writing.Lock()
-	_, err = f.WriteAt(data, start)
-	f.writing.Unlock()
-	if err != nil {
+	if err := f.value.write(data, start); err != nil {
 		return err
 	}
 	if err := c.journal.append(piece); err != nil {
 		return err
 	}
-	c.wrote(piece, file, len(data))
+	if !c.wrote(piece, file, len(data)) {
+		c.d.files.keep(f)
+	}
 	return nil
-}
-
-// openFile implements [opener].
-func (c *content) openFile(file int) (*os.File, error) {
-	if !c.at.writable {
-		return c.at.openRead(file)
-	}
-	c.mu.Lock()
-	ready := c.ready[file]
-	c.mu.Unlock()
-	name, mode := c.at.name(file), fileMode(c.m.Files()[file])
-	if !ready {
-		if err := c.makeFolder(path.Dir(name)); err != nil {
-			return nil, err
-		}
-		f, err := c.at.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
-		if err == nil { // nothing was there to look at
-			c.nowReady(file)
-			return f, nil
-		}
-		if !errors.Is(err, fs.ErrExist) {
-			return nil, err
-		}
-		if err := c.prepare(file); err != nil {
-			return nil, err
-		}
-	}
-	return c.at.dir.OpenFile(name, os.O_RDWR|os.O_CREATE, mode)
-}
-
-// makeFolder makes a folder of the partial folder, once.
-func (c *content) makeFolder(dir string) error {
-	c.mu.Lock()
-	made := c.made[dir]
-	c.mu.Unlock()
-	if made || dir == "." {
-		return nil
-	}
-	if err := c.at.dir.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.made[dir] = true
-	return nil
-}
-
-func (c *content) nowReady(file int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ready[file] = true
-	c.touchFolders(c.at.name(file))
-}
-
-// prepare makes sure that what is there in a partial file's place can be
-// written to. It does no harm twice.
-func (c *content) prepare(file int) error {
-	name, want := c.at.name(file), c.m.Files()[file]
-	info, err := c.at.dir.Lstat(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return err
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("%w: %q in the partial folder is not a regular file", shoal.ErrConflict, name)
-	case info.Size() > want.Length:
-		f, err := c.at.dir.OpenFile(name, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(f.Truncate(want.Length), f.Close()); err != nil {
-			return err
-		}
-	}
-	c.nowReady(file)
-	return nil
-}
-
-func fileMode(f shoal.File) fs.FileMode {
-	if f.Executable {
-		return 0o755
-	}
-	return 0o644
 }
 
 // CheckRange says whether n bytes at off lie within a piece of m; the error

@@ -17,11 +17,12 @@ import (
 
 // Disk is a [Store] in a folder; see the package comment for its layout.
 type Disk struct {
-	cfg   Config
-	abs   string // Config.Root, absolute
-	root  *os.Root
-	lock  *os.File
-	files *fileCache
+	cfg     Config
+	abs     string // Config.Root, absolute
+	root    *os.Root
+	lock    *os.File
+	files   *openCache[int, *dataFile]   // of contents, by their index in the manifest
+	folders *openCache[string, *os.Root] // of contents, by their path in the place
 
 	ctx  context.Context // done once the store is closed; ends verification
 	stop context.CancelFunc
@@ -63,8 +64,10 @@ func OpenDisk(cfg Config) (*Disk, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	d := &Disk{
-		cfg: cfg, abs: abs, root: root, files: newFileCache(cfg.OpenFiles),
-		known: map[shoal.ContentID]string{}, entries: map[shoal.ContentID]*entry{},
+		cfg: cfg, abs: abs, root: root,
+		files:   newOpenCache(cfg.OpenFiles, (*content).openFile),
+		folders: newOpenCache(max(1, cfg.OpenFiles/2), (*content).openFolder),
+		known:   map[shoal.ContentID]string{}, entries: map[shoal.ContentID]*entry{},
 	}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	if err := d.start(); err != nil {

@@ -31,7 +31,8 @@
 // been hashed; a bitmap or journal that does not decode causes the data it
 // would have vouched for to be hashed.
 //
-// All paths go through one [os.Root], but for contents seeded in place, each
-// of which has an [os.Root] of its own. Symbolic links below the store are
-// refused as data files and as parents of a destination.
+// All paths go through one [os.Root] and those it opens of folders below it, but
+// for contents seeded in place, each of which has an [os.Root] of its own.
+// Symbolic links below the store are refused as data files and as parents of a
+// destination.
 package store

@@ -36,9 +36,8 @@ func (c *content) readJournal() (pieces *shoal.PieceSet, whole bool) {
 // doubtPartial takes back claims that the files' sizes rule out: somebody has
 // been at the partial folder, or the file system lost data.
 func (c *content) doubtPartial(suspect *shoal.PieceSet) {
-	for file, f := range c.m.Files() {
-		info, err := c.at.lstat(file)
-		there := err == nil && info.Mode().IsRegular()
+	for file, info := range c.at.look(0, len(c.m.Files())) {
+		f, there := c.m.Files()[file], info != nil && info.Mode().IsRegular()
 		first, n := piecesOf(c.m, file)
 		end := int64(0) // of the last piece held
 		for i := range n {

@@ -23,3 +23,14 @@ func OnDisk(d *Disk, m *shoal.Manifest) (*shoal.PieceSet, error) {
 	}
 	return decodeBitmap(m.ID(), m.NumPieces(), b)
 }
+
+// PublishWith publishes a content, and calls between when all is synced and nothing moved.
+func PublishWith(c Content, between func()) error {
+	h := c.(*handle)
+	times, err := h.readyToPublish()
+	if err != nil {
+		return err
+	}
+	between()
+	return h.moveToDest(times)
+}

@@ -108,13 +108,14 @@ func (c *content) enterPartial() error {
 		return err
 	}
 	c.at = at
-	c.ready, c.made = make([]bool, len(c.m.Files())), make(map[string]bool)
+	c.ready = make([]bool, len(c.m.Files()))
 	return nil
 }
 
 // leave closes the place and every file open in it. It may be called twice.
 func (c *content) leave() {
 	c.d.files.purge(c)
+	c.d.folders.purge(c)
 	c.at.close()
 	c.at.dir = nil
 	if c.journal != nil {

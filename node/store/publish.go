@@ -7,6 +7,8 @@ import (
 	"path"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/shoal-cdn/shoal"
 )
 
@@ -14,9 +16,9 @@ import (
 func (c *content) Publish() error {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
-	done, err := c.readyToPublish()
-	if err == nil && !done {
-		err = c.moveToDest()
+	times, err := c.readyToPublish()
+	if err == nil && times != nil {
+		err = c.moveToDest(times)
 	}
 	if err != nil {
 		return fmt.Errorf("publish %s: %w", c.id.Short(), err)
@@ -25,28 +27,27 @@ func (c *content) Publish() error {
 }
 
 // readyToPublish does what takes long while reads go on: it makes every file
-// and folder what it shall be, durably. done means that nothing is to be moved.
-func (c *content) readyToPublish() (done bool, err error) {
+// and folder what it shall be, durably. It returns the files' times, as they were
+// before anything was found right; nil means that nothing is to be moved.
+func (c *content) readyToPublish() (times []int64, err error) {
 	if err := c.restoreEmpty(); err != nil {
-		return false, err
+		return nil, err
 	}
 	c.io.RLock()
 	defer c.io.RUnlock()
 	if err := c.canPublish(); err != nil {
-		return false, err
+		return nil, err
 	}
 	if !c.at.writable {
-		return true, nil
+		return nil, nil
 	}
-	for file := range c.m.Files() {
-		if err := c.finishFile(file); err != nil {
-			return false, err
-		}
+	var g errgroup.Group
+	g.Go(func() error { return errors.Join(c.takeSyncErr(), c.flush()) })
+	g.Go(func() (err error) { times, err = c.finish(); return err })
+	if err := g.Wait(); err != nil {
+		return nil, err
 	}
-	if err := c.finishFolders(); err != nil {
-		return false, err
-	}
-	return false, errors.Join(c.takeSyncErr(), c.flush())
+	return times, c.flush() // what finishing touched, mostly nothing
 }
 
 // restoreEmpty takes a published content back that lacks an empty file, so
@@ -70,77 +71,15 @@ func (c *content) canPublish() error {
 	return nil
 }
 
-// finishFile creates a file if it is empty, and sets the mode that the umask
-// may have taken from it.
-func (c *content) finishFile(file int) error {
-	want := c.m.Files()[file]
-	if info, err := c.at.lstat(file); err == nil && want.Length > 0 && fits(info, want) && info.Mode().Perm() == fileMode(want) {
-		return nil
-	}
-	f, err := c.d.files.acquire(c, file)
-	if err != nil {
-		return err
-	}
-	defer c.d.files.release(f)
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if !fits(info, want) {
-		c.dropFile(file)
-		return fmt.Errorf("%w: file %q has %d bytes, want %d", shoal.ErrCorrupt, want.Path, info.Size(), want.Length)
-	}
-	if mode := fileMode(want); info.Mode().Perm() != mode {
-		if err := f.Chmod(mode); err != nil {
-			return err
-		}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.touchFile(file)
-	return nil
-}
-
-func (c *content) finishFolders() error {
-	seen := map[string]bool{}
-	for file := range c.m.Files() {
-		for dir := range parents(c.at.name(file)) {
-			if seen[dir] {
-				break // and so are those above it
-			}
-			seen[dir] = true
-			info, err := c.at.dir.Lstat(dir)
-			if err != nil {
-				return err
-			}
-			if info.Mode().Perm() == 0o755 {
-				continue
-			}
-			if err := c.at.dir.Chmod(dir, 0o755); err != nil {
-				return err
-			}
-			if err := syncDir(c.at.dir, dir); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // moveToDest renames the data to the destination. The record goes first: it
 // says that data is at the destination if it is no longer in the partial
-// folder.
-func (c *content) moveToDest() error {
+// folder. times are from before all was synced, so that whatever changes a file
+// after that is noticed at the next start.
+func (c *content) moveToDest(times []int64) error {
 	c.io.Lock()
 	defer c.io.Unlock()
 	if err := c.canPublish(); err != nil {
 		return err
-	}
-	times := c.fileTimes()
-	for file, t := range times {
-		if t == noTime {
-			return fmt.Errorf("%w: file %q was changed in the partial folder", shoal.ErrCorrupt, c.m.Files()[file].Path)
-		}
 	}
 	c.d.moving.Lock()
 	defer c.d.moving.Unlock()

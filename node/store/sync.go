@@ -43,12 +43,14 @@ func (w *written) touchFolders(name string) {
 }
 
 // wrote makes a piece readable whose data and journal record are written, and
-// sees to it that a flush follows.
-func (c *content) wrote(piece, file, n int) {
+// sees to it that a flush follows. It reports whether that will be a sync of the
+// whole file system. Otherwise the file is to stay open until it is synced: of one that
+// nobody has open the kernel may forget that writing it back has failed.
+func (c *content) wrote(piece, file, n int) (all bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.held.Add(piece) {
-		return
+		return false
 	}
 	c.pieces = append(c.pieces, piece)
 	c.touchFile(file)
@@ -58,6 +60,7 @@ func (c *content) wrote(piece, file, n int) {
 		c.queued = true
 		go c.flushUnasked()
 	}
+	return len(c.files) > manyFiles
 }
 
 // drop makes a piece unreadable.
@@ -169,8 +172,8 @@ func (c *content) syncData(batch written, keep bool) error {
 		if err != nil {
 			return err
 		}
-		if err = f.Sync(); err == nil && !keep {
-			dropCached(f.File)
+		if err = f.value.Sync(); err == nil && !keep {
+			dropCached(f.value.File)
 		}
 		c.d.files.release(f)
 		if err != nil {

@@ -12,18 +12,13 @@ const noTime = math.MinInt64
 // fileTimes returns every file's time of modification, or noTime.
 func (c *content) fileTimes() []int64 {
 	times := make([]int64, len(c.m.Files()))
-	for file := range times {
-		times[file] = c.fileTime(file)
+	for file, info := range c.at.look(0, len(times)) {
+		times[file] = noTime
+		if info != nil && fits(info, c.m.Files()[file]) {
+			times[file] = info.ModTime().UnixNano()
+		}
 	}
 	return times
-}
-
-func (c *content) fileTime(file int) int64 {
-	info, err := c.at.lstat(file)
-	if err != nil || !fits(info, c.m.Files()[file]) {
-		return noTime
-	}
-	return info.ModTime().UnixNano()
 }
 
 // confirmTimes is called after files have been hashed: it records the times
@@ -32,8 +27,9 @@ func (c *content) fileTime(file int) int64 {
 func (c *content) confirmTimes(before []int64) error {
 	held, changed := c.Pieces(), false
 	c.emptyMissing = false
+	times := c.fileTimes()
 	for file, f := range c.m.Files() {
-		now := c.fileTime(file)
+		now := times[file]
 		switch {
 		case now == noTime && f.Length == 0:
 			c.emptyMissing = true
