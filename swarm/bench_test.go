@@ -27,7 +27,9 @@ func BenchmarkSolo(b *testing.B) {
 		origin.join(b, man, src, true)
 		leecher := newMember(b, "leecher", Config{})
 		start := time.Now()
-		s := leecher.join(b, man, discard{newMemory(man)}, false, origin.peer)
+		seed := origin.peer
+		seed.Seed = true
+		s := leecher.join(b, man, discard{newMemory(man)}, false, seed)
 		waitComplete(b, s)
 		moving += time.Since(start)
 		leecher.Close()

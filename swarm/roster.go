@@ -145,14 +145,8 @@ func (r *roster) plan(now time.Time, connected func(shoal.NodeID) bool, connecti
 	if full() {
 		return nil
 	}
-	needy := 0 // that are connected or being dialled
-	for id, k := range r.known {
-		if !k.Seed && (k.dialling || connected(id)) {
-			needy++
-		}
-	}
 	limited := !r.mixed && !r.starved
-	room := r.room(now, needy)
+	room := r.room(now, r.needy(connected, connections))
 	var out []Peer
 	for id, k := range r.known {
 		if full() {
@@ -173,6 +167,22 @@ func (r *roster) plan(now time.Time, connected func(shoal.NodeID) bool, connecti
 		out = append(out, k.Peer)
 	}
 	return out
+}
+
+// needy counts the peers that lack pieces and are connected or being dialled. Those
+// that are connected and that nobody has told of yet lack some, most likely: holders
+// are in every handout.
+func (r *roster) needy(connected func(shoal.NodeID) bool, connections int) int {
+	n := connections
+	for id, k := range r.known {
+		switch up := connected(id); {
+		case up && k.Seed:
+			n--
+		case !up && k.dialling && !k.Seed:
+			n++
+		}
+	}
+	return n
 }
 
 // room is how many more needy peers may be dialled now, where there are so many.

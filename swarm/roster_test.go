@@ -231,6 +231,25 @@ func TestRosterHints(t *testing.T) {
 	}
 }
 
+// Those that came by themselves are neighbours, whether somebody has told of them or not.
+func TestRosterCountsStrangers(t *testing.T) {
+	r, now := newRoster("a"), start.Add(time.Minute)
+	for i := range 40 {
+		r.add(contactOf(fmt.Sprint("n", i)), start)
+	}
+	seed := contactOf("seed")
+	seed.Seed = true
+	r.add(seed, start)
+	connected := func(id shoal.NodeID) bool { return id == "seed" || id == "n1" }
+	const strangers = neighbours - 4
+	if got := len(r.plan(now, connected, strangers+2)); got != 3 {
+		t.Errorf("dials %d beside a seed, a neighbour and %d strangers", got, strangers)
+	}
+	if got := r.plan(now.Add(roundTime), connected, strangers+2); got != nil {
+		t.Errorf("dials %d more while those are under way", len(got))
+	}
+}
+
 // A node connects to every peer that has everything, and to a few of the
 // others, unless it must know all members of its carrier, or those are of no use.
 func TestRosterHasFewNeighbours(t *testing.T) {

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -10,7 +12,8 @@ import (
 // max(F/u_s, F/d_min, N·F/(u_s+Σu_i)), with u_s the uplinks of all that hold the
 // content from the start. A node that joins later adds that time to its F/d.
 // Where carriers have lines, a carrier without the content also needs F over
-// what all its lines can bring in. Rates count as payload in full frames.
+// what all its lines can bring in, and where their rates change, the time until
+// they have brought in F. Rates count as payload in full frames.
 // Rates that are unlimited bound nothing; the result may be 0.
 func Bound(t *Topology) time.Duration {
 	size := float64(t.Size)
@@ -43,21 +46,37 @@ func Bound(t *Topology) time.Duration {
 		return 0
 	}
 	bound = max(bound, sources.time(size), uplinks.time(float64(receivers)*size))
-	inbound := map[string]*rateSum{}
-	for _, l := range t.Links {
-		for _, c := range []string{l.A, l.B} {
-			if inbound[c] == nil {
-				inbound[c] = &rateSum{}
-			}
-			inbound[c].add(l.Rate, 1)
-		}
-	}
-	for carrier, in := range inbound {
-		if needy[carrier] {
-			bound = max(bound, in.time(size))
+	for carrier, needs := range needy {
+		if needs {
+			bound = max(bound, inbound(t.Links, carrier, size))
 		}
 	}
 	return time.Duration(bound * float64(time.Second))
+}
+
+// inbound is the time in seconds in which the lines into a carrier bring in so
+// much payload; 0 where one is unlimited, or there is none.
+func inbound(links []Link, carrier string, size float64) float64 {
+	into := slices.DeleteFunc(slices.Clone(links), func(l Link) bool { return l.A != carrier && l.B != carrier })
+	slices.SortFunc(into, func(a, b Link) int { return cmp.Compare(a.Until, b.Until) })
+	var now float64
+	for i := 0; ; i++ { // from one change to the next; those that never change are the first
+		var in rateSum
+		for k, l := range into {
+			if l.Until > 0 && k < i {
+				in.add(l.Then, 1)
+			} else {
+				in.add(l.Rate, 1)
+			}
+		}
+		took := in.time(size)
+		if i == len(into) || took == 0 || now+took <= into[i].Until.Seconds() {
+			return now + took
+		}
+		if d := into[i].Until.Seconds() - now; d > 0 {
+			now, size = now+d, size*(1-d/took)
+		}
+	}
 }
 
 // rateSum adds rates up; one that is unlimited makes the sum so.

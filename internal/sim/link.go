@@ -8,19 +8,25 @@ import (
 
 // link is one direction of a line. It carries one message after the other.
 type link struct {
-	rate int64         // bytes a second; 0: unlimited
-	free time.Duration // when it has sent all that it was given
+	rate  int64         // bytes a second; 0: unlimited
+	until time.Duration // when the rate becomes then; 0: never
+	then  int64
+	free  time.Duration // when it has sent all that it was given
 }
 
 func newLink(r shoal.Rate) link { return link{rate: int64(r)} }
 
 // pass gives the link a message and returns when its last byte has left.
-// Messages must be given in the order of now.
+// Messages must be given in the order of now. One keeps the rate that it began with.
 func (l *link) pass(now time.Duration, bytes int) time.Duration {
-	if l.rate == 0 {
+	begin, rate := max(l.free, now), l.rate
+	if l.until > 0 && begin >= l.until {
+		rate = l.then
+	}
+	if rate == 0 {
 		return now
 	}
-	l.free = max(l.free, now) + time.Duration(int64(bytes)*int64(time.Second)/l.rate)
+	l.free = begin + time.Duration(int64(bytes)*int64(time.Second)/rate)
 	return l.free
 }
 

@@ -130,6 +130,8 @@ type linkYAML struct {
 	B     string   `yaml:"b"`
 	Rate  rate     `yaml:"rate"`
 	Delay duration `yaml:"delay"`
+	Until duration `yaml:"until"`
+	Then  rate     `yaml:"then"`
 }
 
 func (y *topologyYAML) topology(dir string) (*Topology, error) {
@@ -167,7 +169,10 @@ func (y *topologyYAML) topology(dir string) (*Topology, error) {
 		t.Nodes = append(t.Nodes, g.group())
 	}
 	for _, l := range y.Links {
-		t.Links = append(t.Links, Link{A: l.A, B: l.B, Rate: shoal.Rate(l.Rate), Delay: time.Duration(l.Delay)})
+		t.Links = append(t.Links, Link{
+			A: l.A, B: l.B, Rate: shoal.Rate(l.Rate), Delay: time.Duration(l.Delay),
+			Until: time.Duration(l.Until), Then: shoal.Rate(l.Then),
+		})
 	}
 	return t, nil
 }

@@ -41,7 +41,7 @@ origins:
 nodes:
   - {name: n, count: 3, carrier: b, region: r, site: s, up: 1Mbit, down: 2MB, delay: 4ms, join: 5s, spread: 6s, leave: 7s, holder: true, fault: mute}
 links:
-  - {a: a, b: b, rate: 8Mbit, delay: 9ms}
+  - {a: a, b: b, rate: 8Mbit, delay: 9ms, until: 4s, then: 1Mbit}
 `), "")
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +54,7 @@ links:
 	if n != want {
 		t.Errorf("%+v, want %+v", n, want)
 	}
-	if l := (Link{"a", "b", 1e6, 9 * time.Millisecond}); got.Links[0] != l {
+	if l := (Link{"a", "b", 1e6, 9 * time.Millisecond, 4 * time.Second, 125000}); got.Links[0] != l {
 		t.Errorf("%+v, want %+v", got.Links[0], l)
 	}
 	if got.Overhead || got.Delays.Elsewhere != 0 || got.Delays.Site != time.Millisecond || got.Seed != 7 {
@@ -67,6 +67,8 @@ func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct{ yaml, want string }{
 		{"", "it is empty"},
 		{"size: 1MiB\n---\nsize: 2MiB\n", "more than one document"},
+		{"size: 1MiB" + o + n + "links: [{a: a, b: b, until: 4s}]", "want until"},
+		{"size: 1MiB" + o + n + "links: [{a: a, b: b, then: 1Mbit}]", "want until"},
 		{small + "piece_lenght: 1MiB\n", "invalid: line 5: key piece_lenght not found"},
 		{"size: 1MiB" + o + "nodes: [{name: n, upp: 1Mbit}]", "line 3: key upp not found"},
 		{"size: big" + o + n, "line 1: size \"big\""},

@@ -36,7 +36,9 @@ func newPaths(t *Topology) *paths {
 	for _, l := range t.Links {
 		lines[[2]string{l.A, l.B}] = int32(len(p.lines))
 		lines[[2]string{l.B, l.A}] = int32(len(p.lines) + 1)
-		p.lines = append(p.lines, newLink(l.Rate), newLink(l.Rate))
+		line := newLink(l.Rate)
+		line.until, line.then = l.Until, int64(l.Then)
+		p.lines = append(p.lines, line, line)
 	}
 	for i, a := range all {
 		for k, b := range all {

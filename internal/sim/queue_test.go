@@ -56,6 +56,13 @@ func TestLinkCarriesOneAfterTheOther(t *testing.T) {
 			t.Errorf("step %d: left at %v, want %v", i, got, step.want)
 		}
 	}
+	l = newLink(1000)
+	l.until, l.then = time.Second, 500
+	for i, want := range []time.Duration{600, 1200, 2400} { // the second begins at the old rate
+		if got := l.pass(0, 600); got != want*time.Millisecond {
+			t.Errorf("message %d over a line that gets worse: left at %v, want %v ms", i, got, int64(want))
+		}
+	}
 	unlimited := newLink(0)
 	if got := unlimited.pass(time.Second, 1<<30); got != time.Second {
 		t.Errorf("an unlimited link took until %v", got)

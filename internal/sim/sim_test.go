@@ -206,6 +206,18 @@ func TestBound(t *testing.T) {
 		x.Origins[0].Up, x.Nodes[0].Down, x.Nodes[0].Up = shoal.Rate(up), shoal.Rate(down), shoal.Rate(other)
 		return x
 	}
+	line := func(from string, rate float64) Link {
+		return Link{A: from, B: "b", Rate: shoal.Rate(rate * second)}
+	}
+	later := func(l Link, until time.Duration, rate float64) Link {
+		l.Until, l.Then = until, shoal.Rate(rate*second)
+		return l
+	}
+	across := func(links ...Link) *Topology {
+		x := top(0, 0, 0)
+		x.Origins[0].Carrier, x.Nodes[0].Carrier, x.Links = "a", "b", links
+		return x
+	}
 	for _, c := range []struct {
 		name string
 		top  *Topology
@@ -215,6 +227,10 @@ func TestBound(t *testing.T) {
 		{"downlink", top(2*second, second/2, 3*second), 16},
 		{"all uplinks", top(second, 9*second, second/4), 16},
 		{"unlimited", top(0, 0, 0), 0},
+		{"two lines", across(line("a", 1), line("c", 3)), 2},
+		{"a line gets worse", across(later(line("a", 1), 4*time.Second, 0.5)), 12},
+		{"too late to matter", across(later(line("a", 1), 9*time.Second, 0.5)), 8},
+		{"one after the other", across(later(line("a", 0.5), 4*time.Second, 1), later(line("c", 0.5), 6*time.Second, 0.25)), 6.8},
 	} {
 		if got := Bound(c.top).Seconds(); math.Abs(got-c.want) > 0.01 {
 			t.Errorf("%s: %.3f s, want %.3f", c.name, got, c.want)
@@ -254,11 +270,15 @@ func BenchmarkCDN1000(b *testing.B) {
 }
 
 // One copy for each carrier (M7), over all lines at once: three carriers that
-// a line joins each two of, near the largest flow that they allow.
+// a line joins each two of, near the largest flow that they allow, also where a
+// line gets worse on the way (M6).
 func TestCarriersGetOneCopy(t *testing.T) {
 	for name, change := range map[string]func(*Topology){
 		"equal lines": func(*Topology) {},
 		"a thin line": func(top *Topology) { top.Links[1].Rate /= 10 },
+		"a line gets worse": func(top *Topology) {
+			top.Links[1].Until, top.Links[1].Then = 4*time.Second, mbit
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			top, err := Load("../../docs/topologies/carriers3.yaml")

@@ -73,6 +73,8 @@ type Link struct {
 	A, B  string
 	Rate  shoal.Rate    // each way, headers included; 0: unlimited
 	Delay time.Duration // one-way; takes the place of [Delays.Elsewhere]
+	Until time.Duration // after the start the rate becomes Then; 0: never
+	Then  shoal.Rate
 }
 
 // Pieces is the number of pieces of the content.
@@ -212,6 +214,8 @@ func (t *Topology) checkLinks() error {
 			return fmt.Errorf("link from %q to %q: there are two", l.A, l.B)
 		case l.Rate < 0 || l.Delay < 0 || l.Delay > time.Minute:
 			return fmt.Errorf("link from %q to %q: want a rate, and a delay from 0s to 1m", l.A, l.B)
+		case l.Until < 0 || l.Until > maxTime || l.Then < 0 || (l.Then > 0) != (l.Until > 0):
+			return fmt.Errorf("link from %q to %q: want until, a time up to a year, and then, a rate, or neither", l.A, l.B)
 		}
 		joined[[2]string{l.A, l.B}], joined[[2]string{l.B, l.A}] = true, true
 	}

@@ -10,8 +10,8 @@ import (
 // carrier sees to it that a piece comes into our carrier once (M7): exactly one
 // of its members asks other carriers for it, and the others get it from that
 // one. Each knows by itself which: the member that a hash of both ranks highest
-// (rendezvous hashing). A member that brings in nothing for a while is passed
-// over until it does.
+// (rendezvous hashing). For one that brings in nothing, or far less than we do,
+// the next in rank asks (headway.go).
 //
 // What readers wait for is exempt, and so is what an origin shows us: it shows
 // a piece to one node of all; and what only mute peers have (mute.go).
@@ -21,11 +21,10 @@ type carrier struct {
 	name   uint64          // our carrier's among carriers
 	near   []uint32        // peers in it that have the piece and are not mute, by piece
 	share  *shoal.PieceSet // what is ours to ask other carriers for
-	owners []*peer         // by run; nil: we
+	owners []*peer         // by run, who ranks highest; nil: we
 	stale  bool            // share and owners are to be computed anew
 	opened uint64          // how often there may have come more to ask other carriers for
-	looked time.Time       // when the members' headway was looked at
-	pace   ewma            // seconds between two pieces that a member brings in
+	headway
 }
 
 // member is what carrier knows of a peer in our carrier.
@@ -33,20 +32,15 @@ type member struct {
 	key    uint64
 	gained time.Time // when it last brought a piece in
 	owing  time.Time // since when it could have brought in the next; zero: there is none to bring
-	passed bool      // it is passed over
+	passed bool      // it brings in nothing
+	slow   bool      // it brings in far less than we do
 	mute   bool      // it owes us pieces and sends nothing
+	tally
 }
 
-const (
-	// mostRuns bounds into how many runs of neighbouring pieces a content is
-	// divided among the members: dividing it costs a hash for each run and member.
-	mostRuns = 4096
-	// A member is passed over that brings in nothing for crossPatience, and for
-	// crossPaces times as long as members take for a piece.
-	crossPatience = 3 * time.Second
-	crossPaces    = 6
-	crossLook     = 250 * time.Millisecond
-)
+// mostRuns bounds into how many runs of neighbouring pieces a content is
+// divided among the members: dividing it costs a hash for each run and member.
+const mostRuns = 4096
 
 func newCarrier(cfg Config) carrier {
 	pieces := cfg.Held.Len()
@@ -103,6 +97,7 @@ func (s *State) broughtIn(p *peer, piece int, now time.Time) {
 		c.pace.add(now.Sub(m.gained).Seconds(), 0.1)
 	}
 	m.gained, m.owing = now, time.Time{}
+	m.brought++
 	if m.passed {
 		m.passed, c.stale = false, true
 	}
@@ -140,7 +135,8 @@ func (s *State) mayAsk(p *peer, piece int) bool {
 	return s.carrier.share.Has(piece) || p.class.origin && !p.has.Full()
 }
 
-// divide computes who asks for what. It costs a hash for each run and member.
+// divide computes who asks for what: who ranks highest, and in place of one that is
+// slow, who does of the others. It costs a hash for each run and member.
 func (s *State) divide() {
 	c := &s.carrier
 	if !c.stale || len(s.foreign) == 0 {
@@ -150,50 +146,23 @@ func (s *State) divide() {
 	c.opened++
 	c.share = shoal.NewPieceSet(len(c.near))
 	for run := range c.owners {
-		best := rank(c.self, run)
+		ours := rank(c.self, run)
+		best, asked := ours, false // by another
 		c.owners[run] = nil
 		for _, p := range s.peers {
 			if !p.isMember() || p.member.passed {
 				continue
 			}
-			if r := rank(p.member.key, run); r > best {
+			r := rank(p.member.key, run)
+			asked = asked || r > ours && !p.member.slow
+			if r > best {
 				best, c.owners[run] = r, p
 			}
 		}
-		if c.owners[run] == nil {
+		if !asked {
 			for piece := run * c.run; piece < min((run+1)*c.run, len(c.near)); piece++ {
 				c.share.Add(piece)
 			}
 		}
 	}
-}
-
-// watchMembers passes over the members that bring in nothing though they could.
-func (s *State) watchMembers(now time.Time) {
-	c := &s.carrier
-	if len(s.foreign) == 0 || now.Sub(c.looked) < crossLook {
-		return
-	}
-	c.looked = now
-	s.findMute(now)
-	s.divide()
-	owing := make(map[*peer]bool)
-	for piece := range s.Held().Missing() {
-		if p := c.owners[piece/c.run]; p != nil && c.near[piece] == 0 && s.pick.Holders(piece) > 0 {
-			owing[p] = true
-		}
-	}
-	patience := max(crossPatience, time.Duration(crossPaces*c.pace.value*float64(time.Second)))
-	for _, p := range s.peers {
-		m := &p.member
-		switch {
-		case !owing[p]:
-			m.owing = time.Time{}
-		case m.owing.IsZero():
-			m.owing = now
-		case !m.passed && now.Sub(m.owing) > patience:
-			m.passed, c.stale = true, true
-		}
-	}
-	s.divide()
 }

@@ -13,8 +13,9 @@
 //     else for (picker), and keeps no more outstanding at a source than fills
 //     the path to it: when a piece has about one bandwidth-delay product left to
 //     come, the next is requested (estimate.go).
-//   - A sender works on few requests at a time, and on the piece that the fewest
-//     have first; one that has waited long goes before (upload.go).
+//   - A sender works on few requests at a time: first for peers that have much less
+//     than others, then on the piece that the fewest have; one that has waited long
+//     goes before (upload.go).
 //   - An origin shows its pieces one by one, each to one peer, until each has
 //     left it once; a peer that does not pass them on is shown no more (inject.go).
 //   - What readers wait for goes before all that, in the order in which they will

@@ -6,7 +6,9 @@ import "time"
 // sooner by p, which has nothing else to be asked for, or else a claim. It takes
 // the request back there and returns its piece. A request whose data has begun to arrive
 // stays where it is, as what came would be wasted, unless the rest would take
-// far longer: nobody may dribble a piece out for ever.
+// far longer: nobody may dribble a piece out for ever. Nor does a request move from one peer
+// in another carrier to another one before it would hold our carrier up: what has left
+// the first by then crosses for nothing.
 func (s *State) steal(p *peer, now time.Time) (piece int, ok bool) {
 	return s.stealOf(p, func(piece int) bool { return p.has.Has(piece) && s.mayAsk(p, piece) }, now)
 }
@@ -18,7 +20,12 @@ func (s *State) stealOf(p *peer, wanted func(piece int) bool, now time.Time) (pi
 	}
 	victim, i, wait := s.longestWait(p, wanted, now)
 	if victim != nil {
-		if r := victim.source.requests[i]; wait >= p.muchLater(r.size) {
+		r := victim.source.requests[i]
+		late := p.muchLater(r.size)
+		if p.class.cross && victim.class.cross && !s.pick.Urgent(r.piece) {
+			late = max(late, s.carrier.rest())
+		}
+		if wait >= late {
 			s.cancel(victim, i, now)
 			return r.piece, true
 		}

@@ -38,8 +38,9 @@ const (
 	// sampleTime is how long a rate sample lasts, and a round trip at least.
 	sampleTime = 25 * time.Millisecond
 	// leastRTT stands for the time that both ends take to react where the path
-	// itself takes less. What it adds to a queue is sent in that time.
-	leastRTT = 5 * time.Millisecond
+	// itself takes less: on a busy machine each waits its turn for some slices of the
+	// scheduler. What it adds to a queue is sent in that time.
+	leastRTT = 25 * time.Millisecond
 	// growth is the factor between two rates that says that a path is not full,
 	// and flatRounds how many samples without it say that it is.
 	growth     = 1.25

@@ -326,8 +326,7 @@ func TestUnreadablePieceIsRejected(t *testing.T) {
 	s.want(ReadFailed{"a", 0}, SendReject{"a", 0, 0, piece}, SendBlock{"a", 1, 0, block})
 }
 
-// "A sender works on few requests at a time, and on the piece that the fewest
-// have first"
+// "A sender works on few requests at a time: [...] then on the piece that the fewest have"
 func TestRarestIsServedFirst(t *testing.T) {
 	s := newScript(t, 3, block, 0, 1, 2)
 	s.join([]int{0, 1}, "holder")
@@ -345,6 +344,26 @@ func TestRarestIsServedFirst(t *testing.T) {
 	s.want(BlockSent{"a"}, SendBlock{"g", 2, 0, block})
 	s.want(BlockSent{"b"}, SendBlock{"f", 1, 0, block})
 	s.want(BlockSent{"c"}, SendBlock{"e", 0, 0, block})
+}
+
+// "first for peers that have much less than others"
+func TestPeerThatIsBehindIsServedFirst(t *testing.T) {
+	const pieces = 2 * shares
+	s := newScript(t, pieces, block, slices.Collect(shoal.FullPieceSet(pieces).All())...)
+	s.join(slices.Collect(shoal.FullPieceSet(shares).All()), "ahead")
+	s.join([]int{0}, "level", "behind")
+	s.join([]int{0, 1}, "a", "b", "c", "d", "little")
+	for _, id := range []shoal.NodeID{"a", "b", "c", "d"} {
+		s.on(RequestReceived{id, 2, 0, block})
+	}
+	s.want(RequestReceived{"ahead", pieces - 1, 0, block}) // the rarest
+	s.want(RequestReceived{"level", 1, 0, block})
+	s.want(RequestReceived{"behind", pieces - 2, 0, block})
+	s.want(RequestReceived{"little", pieces - 2, 0, block}) // has a little more
+	s.want(BlockSent{"a"}, SendBlock{"behind", pieces - 2, 0, block})
+	s.want(BlockSent{"b"}, SendBlock{"level", 1, 0, block})
+	s.want(BlockSent{"c"}, SendBlock{"little", pieces - 2, 0, block})
+	s.want(BlockSent{"d"}, SendBlock{"ahead", pieces - 1, 0, block})
 }
 
 // "one that has waited long goes before"

@@ -205,6 +205,9 @@ func (e BitfieldReceived) apply(s *State, now time.Time) {
 
 func (e PieceStored) apply(s *State, now time.Time) {
 	full := s.full()
+	if s.verifying[e.Piece].cross {
+		s.carrier.own.brought++
+	}
 	delete(s.verifying, e.Piece)
 	s.pick.Stored(e.Piece)
 	for _, p := range s.peers {

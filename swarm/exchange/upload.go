@@ -19,9 +19,6 @@ const (
 	minSlotPatience = 250 * time.Millisecond
 	// offerPause is how long after it could not be read a piece is offered again.
 	offerPause = 10 * time.Second
-	// agePatience is how long a request waits at least before its age counts
-	// for more than its rarity.
-	agePatience = 500 * time.Millisecond
 )
 
 // sink is a peer's requests to us.
@@ -207,50 +204,6 @@ func (s *State) learnBlockTime(took time.Duration) {
 		weight = 0.3
 	}
 	s.blockTime.add(min(took, s.slotPatience()*3/2).Seconds(), weight)
-}
-
-// next chooses the request to serve: one that has waited for too long, else
-// one for the piece with the fewest holders; the older of two.
-func (s *State) next(now time.Time) (best *peer, index int) {
-	patience := s.agePatience()
-	var bestAged bool
-	var bestHolders int
-	var bestAt time.Time
-	for _, p := range s.peers {
-		if p.sink.busy {
-			continue
-		}
-		for i, u := range p.sink.queue {
-			aged, holders := now.Sub(u.at) > patience, s.pick.Holders(u.piece)
-			if best != nil {
-				switch {
-				case aged != bestAged:
-					if !aged {
-						continue
-					}
-				case !aged && holders != bestHolders:
-					if holders > bestHolders {
-						continue
-					}
-				case !u.at.Before(bestAt):
-					continue
-				}
-			}
-			best, index, bestAged, bestHolders, bestAt = p, i, aged, holders, u.at
-		}
-	}
-	return best, index
-}
-
-// agePatience is three times as long as the whole queue takes: no request
-// waits much longer than its fair share.
-func (s *State) agePatience() time.Duration {
-	waiting := 0
-	for _, p := range s.peers {
-		waiting += len(p.sink.queue)
-	}
-	fair := time.Duration(3 * s.pieceTime.value * float64(waiting) * float64(time.Second))
-	return max(agePatience, fair)
 }
 
 // Block lengths in bytes. A block is what a control message may have to wait

@@ -1,0 +1,63 @@
+package exchange
+
+import "time"
+
+// turn is what decides whose request is served next.
+type turn struct {
+	aged    bool // it has waited for too long
+	share   int  // of the content that the requester has, in steps of 1/shares
+	holders int  // of the piece
+	at      time.Time
+}
+
+const (
+	// shares is how finely requesters are told apart by what they have.
+	shares = 16
+	// agePatience is how long a request waits at least before its age counts
+	// for more than all else.
+	agePatience = 500 * time.Millisecond
+)
+
+// before reports whether t goes before u: what has waited for too long, then who has
+// much less than the other, as a node with few neighbours else ends long after all
+// others; then the piece with fewer holders, then the older request.
+func (t turn) before(u turn) bool {
+	switch {
+	case t.aged != u.aged:
+		return t.aged
+	case !t.aged && t.share != u.share:
+		return t.share < u.share
+	case !t.aged && t.holders != u.holders:
+		return t.holders < u.holders
+	}
+	return t.at.Before(u.at)
+}
+
+// next chooses the request to serve.
+func (s *State) next(now time.Time) (best *peer, index int) {
+	patience := s.agePatience()
+	var first turn
+	for _, p := range s.peers {
+		if p.sink.busy {
+			continue
+		}
+		for i, u := range p.sink.queue {
+			t := turn{now.Sub(u.at) > patience, p.has.Count() * shares / p.has.Len(), s.pick.Holders(u.piece), u.at}
+			if best == nil || t.before(first) {
+				best, index, first = p, i, t
+			}
+		}
+	}
+	return best, index
+}
+
+// agePatience is three times as long as the whole queue takes: no request
+// waits much longer than its fair share.
+func (s *State) agePatience() time.Duration {
+	waiting := 0
+	for _, p := range s.peers {
+		waiting += len(p.sink.queue)
+	}
+	fair := time.Duration(3 * s.pieceTime.value * float64(waiting) * float64(time.Second))
+	return max(agePatience, fair)
+}
