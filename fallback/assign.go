@@ -11,11 +11,11 @@ import (
 // what can be claimed, then help with what others are slow at. It reports
 // whether there may be more to claim.
 func (f *Fetcher) assign(ctx context.Context, now time.Time) (claimable bool) {
-	claimable = true
+	claimable, asked := true, false
 	for _, c := range f.idle(now) {
 		switch {
-		case c.src.running(now, c) >= c.src.wanted():
-			if claimable {
+		case c.lane.by == "" && c.src.running(now, c) >= c.src.wanted():
+			if claimable && !c.src.hedging {
 				continue // it stands by
 			}
 		case len(f.queue) > 0:
@@ -24,6 +24,7 @@ func (f *Fetcher) assign(ctx context.Context, now time.Time) (claimable bool) {
 			f.begin(ctx, now, c, seg)
 			continue
 		case claimable:
+			asked = true
 			first, count, ok := f.cfg.Pieces.Claim(ctx, rangeSize(c.speed(), c.src.rangeTime()))
 			if ok {
 				f.begin(ctx, now, c, newSegment(f.cfg.Manifest, first, count))
@@ -33,6 +34,7 @@ func (f *Fetcher) assign(ctx context.Context, now time.Time) (claimable bool) {
 		}
 		f.help(ctx, now, c)
 	}
+	f.hedge(ctx, now, asked && claimable || len(f.queue) > 0, asked)
 	return claimable
 }
 
@@ -46,7 +48,7 @@ func (f *Fetcher) idle(now time.Time) []*conn {
 		}
 		s.learn()
 		s.fit(s.open(), f.cfg.Limits)
-		for _, l := range s.lanes {
+		for l := range s.inUse() {
 			i := slices.IndexFunc(l.conns, func(c *conn) bool { return !c.busy() })
 			if i >= 0 && l.conns[i].next(now) {
 				idle = append(idle, l.conns[i])
@@ -68,15 +70,20 @@ func (s *source) fit(n int, limits Limits) {
 	}
 	for len(s.lanes) < n {
 		l := s.lane()
-		for range s.depth() {
-			l.conns = append(l.conns, &conn{src: s, lane: l, floor: floor{rate: limits.MinRate, window: limits.Window}})
-		}
+		s.furnish(l, limits)
 		s.lanes = append(s.lanes, l)
-		s.conns = append(s.conns, l.conns...)
 	}
 	if s.connections.rtt > 0 { // it is known how many are to be used
 		s.dismiss()
 	}
+}
+
+// furnish gives a new lane its conns.
+func (s *source) furnish(l *lane, limits Limits) {
+	for range s.depth() {
+		l.conns = append(l.conns, &conn{src: s, lane: l, floor: floor{rate: limits.MinRate, window: limits.Window}})
+	}
+	s.conns = append(s.conns, l.conns...)
 }
 
 // dismiss ends the lanes that were made ahead of time and are not in use.
@@ -116,12 +123,13 @@ func (s *source) drop(why error) {
 			s.remove(l)
 		}
 	}
+	s.endTrial()
 }
 
 // begin has c fetch what is missing of seg.
 func (f *Fetcher) begin(ctx context.Context, now time.Time, c *conn, seg *segment) {
 	s, limits := c.src, &f.cfg.Limits
-	h, stall := s.how(now, limits)
+	h, stall := s.how(now, s.by(c.lane), limits)
 	t := &transfer{f: f, c: c, seg: seg, how: h, answer: h.connect + limits.Answer, stall: stall}
 	if k := c.lane.current(h.transport); k != nil {
 		t.how.connect = k.how.connect // is connected already
@@ -137,9 +145,9 @@ func (f *Fetcher) begin(ctx context.Context, now time.Time, c *conn, seg *segmen
 	go func() { f.outcomes <- t.run(ctx) }() // settle receives it; stop waits for all
 }
 
-// how is by what the next range goes, and how long it may be silent.
-func (s *source) how(now time.Time, limits *Limits) (h how, stall time.Duration) {
-	h.transport = s.route.next(now)
+// how is what a range that goes by t needs, and how long it may be silent.
+func (s *source) how(now time.Time, t Transport, limits *Limits) (h how, stall time.Duration) {
+	h.transport = t
 	h.connect, stall = s.route.bounds(now, h.transport, s.connections.rtt, limits)
 	h.http2 = h.transport == TCP && s.route.http2
 	if h.transport == QUIC {
@@ -155,9 +163,7 @@ func (f *Fetcher) help(ctx context.Context, now time.Time, c *conn) {
 	for _, s := range f.sources {
 		for _, other := range s.conns {
 			if other.busy() && other.lane != c.lane {
-				o := other.seg.outstanding()
-				o.age, o.got, o.rtt = now.Sub(other.began), other.got.Load(), time.Duration(other.rtt.Load())
-				busy, ranges = append(busy, other), append(ranges, o)
+				busy, ranges = append(busy, other), append(ranges, other.outstanding(now))
 			}
 		}
 	}

@@ -24,6 +24,9 @@ type Config struct {
 	// others are left alone.
 	Reached []*Reached
 
+	// Paths remembers what transports brought; nil: nobody does beyond this Fetcher.
+	Paths Paths
+
 	// WebSeeds guards the connections to web seeds, redirects included.
 	WebSeeds Guard
 	// Nodes guards those to nodes; nil: they may have any address.

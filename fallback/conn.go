@@ -35,7 +35,7 @@ func (c *conn) speed() float64 {
 	if c.lane.rate > 0 {
 		return c.lane.rate
 	}
-	return c.src.route.rate[c.src.route.current]
+	return c.src.route.rate[c.src.by(c.lane)]
 }
 
 const (
@@ -57,7 +57,7 @@ func (c *conn) ending(now time.Time, next *conn) bool {
 	switch {
 	case next.lane == c.lane:
 		ahead = time.Duration(sharedRTTs * float64(rtt))
-	case next.lane.current(c.src.route.current) == nil:
+	case next.lane.current(c.src.by(next.lane)) == nil:
 		ahead = time.Duration(coldRTTs * float64(rtt))
 	}
 	from, to := c.seg.missing()

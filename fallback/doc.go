@@ -12,9 +12,11 @@
 //     for a piece that did not verify and had come from two upstreams.
 //   - A transfer that breaks goes on at the first missing byte, within a piece
 //     too, at the same upstream or another one.
+//   - The first ranges may be asked for before the manifest is here ([Reach]).
 //   - Connections are added only while that makes the transfer faster.
-//   - HTTP/1.1 over TCP comes first; HTTP/3 takes over where TCP does not
-//     connect or falls silent, and TCP gets another chance later.
+//   - TCP comes first; HTTP/3 takes over where TCP does not connect, falls
+//     silent, or brings clearly less than HTTP/3 beside it, and TCP gets another
+//     chance later. [Paths] remembers that for other Fetchers.
 //   - An upstream that fails cools down, for longer each time; one that cannot
 //     be of use, or that sent bytes which did not verify, is benched for good.
 //     Either way [Fetcher.Stats] says why.

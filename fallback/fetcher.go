@@ -44,6 +44,7 @@ type Fetcher struct {
 	// The loop's.
 	queue    []*segment // claimed, with no connection; the next one first
 	busy     int        // connections with a request under way
+	askFrom  time.Time  // whether there is something to claim, for a hedge
 	outcomes chan outcome
 	rng      *rand.Rand
 }
@@ -93,6 +94,7 @@ func (f *Fetcher) add(u Upstream) error {
 			s.most.Store(int64(u.Connections))
 		}
 	}
+	f.recall(time.Now(), s)
 	f.sources = append(f.sources, s)
 	return nil
 }
@@ -163,6 +165,7 @@ func (f *Fetcher) stop(cancel context.CancelCauseFunc) {
 	}
 	for _, s := range f.sources {
 		s.dismiss()
+		s.endTrial()
 		for _, l := range s.lanes {
 			l.close()
 		}

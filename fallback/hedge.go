@@ -18,18 +18,18 @@ const (
 type outstanding struct {
 	age     time.Duration
 	rtt     time.Duration // of its connection; 0: not known
-	got     int64         // bytes since it was asked for
-	left    int64         // still to come
+	pace    float64       // at which bytes come now, a second
+	left    int64         // bytes still to come
 	tail    int64         // of these, after the piece that is arriving
 	piece   int64         // that piece's size
 	settled bool          // a second connection cannot help any more
 }
 
-// eta is when it will be done at the rate so far.
-func (o outstanding) eta() float64 {
-	rate := float64(o.got) / max(o.age.Seconds(), 1e-3)
-	return float64(o.left) / max(rate, 1)
-}
+// eta is when it will be done at that pace, in seconds.
+func (o outstanding) eta() float64 { return float64(o.left) / max(o.pace, 1) }
+
+// patience is how long a range, or what comes over a connection, must have been watched.
+func patience(rtt time.Duration) time.Duration { return hedgeAge + hedgeRTTs*rtt }
 
 // chooseHedge picks the range that a connection with nothing to do should help
 // with: the one that will be done last, if helping ends it much sooner. Help means
@@ -46,7 +46,7 @@ func chooseHedge(ranges []outstanding, rate float64) (i int, ok bool) {
 			help = o.piece
 		}
 		eta := o.eta()
-		if o.settled || o.age < hedgeAge+hedgeRTTs*o.rtt || eta < hedgeAge.Seconds() || eta < hedgeGain*float64(help)/rate || eta <= latest {
+		if o.settled || o.age < patience(o.rtt) || eta < hedgeAge.Seconds() || eta < hedgeGain*float64(help)/rate || eta <= latest {
 			continue
 		}
 		i, ok, latest = k, true, eta

@@ -11,25 +11,6 @@ import (
 	"time"
 )
 
-func TestLabel(t *testing.T) {
-	for name, want := range map[string]string{
-		"":             "",
-		"12D3KooWGUHB": "12D3KooWGUHB",
-		"https://bucket.example/path/file?X-Amz-Signature=s3cret&X-Amz-Expires=60": "https://bucket.example/path/file",
-		"https://user:s3cret@example/file":                                         "https://example/file",
-		"https://example/file#s3cret":                                              "https://example/file",
-		"https://example/a%20b?s3cret":                                             "https://example/a%20b",
-		"https://s3cret:%zz@example/file":                                          "https://…",
-		"https://user:s3cret@exa mple/":                                            "https://…",
-		"https://example/?a=https://b?s3cret":                                      "https://example/",
-	} {
-		got := Label(name)
-		if got != want {
-			t.Errorf("%q: %q, want %q", name, got, want)
-		}
-	}
-}
-
 // Neither logs nor errors nor statistics repeat the query of a presigned URL, however it
 // fails: as a server that refuses, one that redirects, none at all, and none that can be asked.
 func TestPresignedURLsStaySecret(t *testing.T) {

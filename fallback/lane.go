@@ -14,7 +14,10 @@ import (
 type lane struct {
 	// The loop's.
 	conns []*conn
-	rate  float64 // while the latest range came, of all that came, bytes a second; 0: not known
+	rate  float64   // while the latest range came, of all that came, bytes a second; 0: not known
+	pulse pulse     // of bytes
+	by    Transport // of a trial; "": the upstream's route decides
+	spent bool      // nothing begins on it any more
 
 	got atomic.Int64 // bytes
 

@@ -17,6 +17,11 @@ const (
 	// otherAgain is how long the other transport is left alone at first.
 	otherAgain    = 10 * time.Second
 	maxOtherAgain = 16 * otherAgain
+	// quicAgain is how long HTTP/3 is left alone that was found to be no faster than TCP.
+	quicAgain = 5 * time.Minute
+	// clearly is how many times as much as TCP HTTP/3 must bring, at the same time, to be taken: it
+	// costs several times the CPU, and two connections have more of a busy sender than one.
+	clearly = 1.5
 	// aliveFor is how long after something came over TCP it is believed to work.
 	aliveFor = time.Second
 )
@@ -29,8 +34,8 @@ type route struct {
 
 	stalls   int       // silences in a row, on TCP
 	alive    time.Time // when something last came over TCP
-	quicFrom time.Time
-	tcpFrom  time.Time // when TCP gets another chance, while current is QUIC
+	quicFrom time.Time // when HTTP/3 may be used again
+	tryFrom  time.Time // when the other transport may be tried
 	tcpWait  time.Duration
 	rate     map[Transport]float64 // of one connection, bytes a second
 }
@@ -42,18 +47,60 @@ func newRoute(http3 bool) route {
 // canTakeOver reports whether HTTP/3 stands ready behind TCP.
 func (r *route) canTakeOver(now time.Time) bool { return r.http3 && !now.Before(r.quicFrom) }
 
-// next is the transport for the next range of a connection: the current one,
-// but for a single try of TCP every now and then.
-func (r *route) next(now time.Time) Transport {
-	if r.current == QUIC && !r.tcpFrom.IsZero() && !now.Before(r.tcpFrom) {
-		r.waitForTCP(now)
+// other is the transport that may be tried now, beside the current one; "": none.
+func (r *route) other(now time.Time) Transport {
+	switch {
+	case now.Before(r.tryFrom):
+		return ""
+	case r.current == QUIC:
 		return TCP
+	case r.canTakeOver(now):
+		return QUIC
 	}
-	return r.current
+	return ""
+}
+
+// better is the transport to take where both brought so much at the same time.
+func better(tcp, quic float64) Transport {
+	if quic > clearly*tcp {
+		return QUIC
+	}
+	return TCP
+}
+
+// compared notes which transport was the better one, and reports whether that is another one than
+// so far.
+func (r *route) compared(now time.Time, better Transport) (moved bool) {
+	switch {
+	case better == r.current:
+		r.notBetter(now)
+		return false
+	case better == QUIC:
+		r.leaveTCP(now)
+	default:
+		r.current, r.stalls = TCP, 0
+		r.tryFrom = now.Add(quicAgain)
+	}
+	return true
+}
+
+// notBetter notes that the other transport is of no use for now.
+func (r *route) notBetter(now time.Time) {
+	if r.current == QUIC {
+		r.waitForTCP(now)
+	} else {
+		r.tryFrom = now.Add(quicAgain)
+	}
+}
+
+// leaveTCP has HTTP/3 take over.
+func (r *route) leaveTCP(now time.Time) {
+	r.current, r.stalls = QUIC, 0
+	r.waitForTCP(now)
 }
 
 func (r *route) waitForTCP(now time.Time) {
-	r.tcpFrom = now.Add(r.tcpWait)
+	r.tryFrom = now.Add(r.tcpWait)
 	r.tcpWait = min(2*r.tcpWait, maxOtherAgain)
 }
 
@@ -81,7 +128,7 @@ func (r *route) failed(now time.Time, t Transport, kind faultKind) (again bool) 
 		return true
 	case kind != unreachable && kind != stalled:
 		return false
-	case t != r.current: // a straggler, or TCP's other chance
+	case t != r.current: // a straggler
 		return true
 	case t == QUIC:
 		r.current, r.stalls = TCP, 0
@@ -96,23 +143,18 @@ func (r *route) failed(now time.Time, t Transport, kind faultKind) (again bool) 
 			return true
 		}
 	}
-	r.current, r.stalls = QUIC, 0
-	r.waitForTCP(now)
+	r.leaveTCP(now)
 	return true
 }
 
-// finished notes a range that came over t at a rate in bytes a second. TCP comes
-// back where it is no slower than HTTP/3.
+// finished notes a range that came over t at a rate in bytes a second.
 func (r *route) finished(t Transport, rate float64) {
 	if old, ok := r.rate[t]; ok {
 		rate = (3*old + rate) / 4
 	}
 	r.rate[t] = rate
-	switch {
-	case t == r.current:
+	if t == r.current {
 		r.stalls = 0
-	case t == TCP && rate >= r.rate[QUIC]:
-		r.current, r.stalls = TCP, 0
 	}
 }
 

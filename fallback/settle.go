@@ -16,6 +16,7 @@ func (f *Fetcher) settle(now time.Time, o outcome) error {
 	f.busy--
 	c.cancel(nil)
 	c.seg = nil
+	defer s.tidy(c.lane)
 	s.learn()
 	for _, g := range o.guilty {
 		f.blame(now, g, faultf(corrupted, "%w: sent part of a piece that did not verify, and did when another one sent it", shoal.ErrCorrupt))
@@ -32,10 +33,14 @@ func (f *Fetcher) settle(now time.Time, o outcome) error {
 	} else if local, ok := errors.AsType[*localError](o.err); ok {
 		return local.err
 	}
-	if s.health.final && c.lane.idle() {
-		s.remove(c.lane)
-	}
 	return nil
+}
+
+// tidy ends a lane that is of no further use once it is idle.
+func (s *source) tidy(l *lane) {
+	if l.idle() && (l.spent || s.health.final) {
+		s.remove(l)
+	}
 }
 
 // complete notes a range that came whole.
@@ -60,7 +65,16 @@ func (f *Fetcher) failed(now time.Time, c *conn, t Transport, fault *fault) {
 	if fault.kind == mixed {
 		return
 	}
-	if s.route.failed(now, t, fault.kind) {
+	if c.lane.by != "" && fault.kind != corrupted { // the upstream itself is well
+		f.trialFailed(now, s, fault)
+		return
+	}
+	before := s.route.current
+	again := s.route.failed(now, t, fault.kind)
+	if s.route.current != before {
+		f.remember(s, before, 0, fault)
+	}
+	if again {
 		if t == TCP {
 			s.tcpErr = fault.err
 			for _, l := range s.lanes { // a new connection tells sooner than those that stand by
@@ -138,14 +152,17 @@ func (f *Fetcher) tick(now time.Time) {
 	f.release(func(seg *segment) bool { return now.Sub(seg.queued) >= holdClaims })
 	for _, s := range f.sources {
 		bytes := s.bytes.Load()
-		if bytes > s.seen && s.route.current == TCP {
+		if bytes > s.seen && s.route.current == TCP && s.trial == nil {
 			s.route.heard(now)
 		}
 		s.seen = bytes
 		s.meter.observe(now, bytes)
 		s.learn()
-		working := s.busy() >= s.wanted() && !s.health.suspect()
+		working := s.busy() >= s.wanted() && !s.health.suspect() && (s.trial == nil || !s.trial.ready)
 		s.connections.observe(now, bytes, working)
+		s.feelPulses(now)
+		f.recall(now, s)
+		f.try(now, s)
 	}
 }
 

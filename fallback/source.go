@@ -33,6 +33,9 @@ type source struct {
 	lanes       []*lane
 	conns       []*conn // the lanes'
 	spares      []*lane // made ahead of time, for the first ones
+	trial       *trial  // nil: none is under way
+	recalled    bool    // what other fetches know has been asked
+	hedging     bool    // one more connection is there for ranges that fell behind
 	meter       meter
 	seen        int64 // bytes by the last tick
 }
@@ -51,9 +54,11 @@ func newSource(u Upstream, base *url.URL, guard *Guard) *source {
 
 // learn takes note of what the connections found out.
 func (s *source) learn() {
-	for _, l := range s.lanes {
-		if rtt := l.rtt(); rtt > 0 {
-			s.connections.connected(rtt)
+	for _, lanes := range [][]*lane{s.lanes, s.spares} {
+		for _, l := range lanes {
+			if rtt := l.rtt(); rtt > 0 {
+				s.connections.connected(rtt)
+			}
 		}
 	}
 	if port := uint16(s.offer.Load()); port != 0 {
@@ -77,15 +82,19 @@ func (s *source) wanted() int {
 
 // open is how many lanes to have for that: one more where ranges don't overlap on
 // them, so that the next one
-// is asked for before another one's last byte has come.
+// is asked for before another one's last byte has come, and one for a hedge.
 func (s *source) open() int {
-	switch {
-	case s.health.suspect():
-		return 1
-	case s.overlaps():
-		return s.bound(s.connections.n)
+	n := s.connections.n
+	if !s.overlaps() {
+		n++
 	}
-	return s.bound(s.connections.n + 1)
+	if n = s.bound(n); s.health.suspect() {
+		n = 1
+	}
+	if s.hedging {
+		n++
+	}
+	return n
 }
 
 // overlaps reports whether the upstream can be asked for a range while another is
@@ -117,10 +126,10 @@ func (s *source) bound(n int) int {
 }
 
 // running counts the ranges under way but for those that will have come by the
-// time that an answer to next's request would.
+// time that an answer to next's request would, and those of a trial.
 func (s *source) running(now time.Time, next *conn) (n int) {
 	for _, c := range s.conns {
-		if c.busy() && !c.ending(now, next) {
+		if c.busy() && c.lane.by == "" && !c.ending(now, next) {
 			n++
 		}
 	}

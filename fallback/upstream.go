@@ -29,7 +29,8 @@ type Upstream struct {
 	// TLS is how the server is verified, and is not changed; nil: by name and
 	// the system's authorities. A node's is usually pinned to its ID.
 	TLS *tls.Config
-	// Connections is how many to open at most; 0: as many as make it faster.
+	// Connections is how many to open at most; 0: as many as make it faster. One more may be
+	// there while another transport is tried, and one while a range has fallen behind.
 	// [Fetcher.SetConnections] changes it.
 	Connections int
 }
@@ -73,13 +74,18 @@ func fileURL(kind Kind, base *url.URL, m *shoal.Manifest, file int) *url.URL {
 	path := m.Files()[file].Path
 	switch {
 	case kind == Node:
-		return below(base, "v1/contents/"+m.ID().String()+"/files/"+path)
+		return nodeFileURL(base, m.ID(), path)
 	case m.IsFolder():
 		return below(base, m.Name()+"/"+path)
 	case strings.HasSuffix(base.Path, "/"):
 		return below(base, path)
 	}
 	return base
+}
+
+// nodeFileURL is where a node's gateway has a file of a content.
+func nodeFileURL(base *url.URL, id shoal.ContentID, path string) *url.URL {
+	return below(base, "v1/contents/"+id.String()+"/files/"+path)
 }
 
 // below appends a slash-separated path of plain names; a query stays.

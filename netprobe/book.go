@@ -2,6 +2,9 @@ package netprobe
 
 import (
 	"cmp"
+	"iter"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,6 +67,20 @@ func (b *Book) Of(now time.Time, t Target) []Result {
 		}
 	}
 	return results
+}
+
+// All returns the results of all paths, as Of does, in no order.
+func (b *Book) All(now time.Time) iter.Seq[Result] {
+	b.mu.Lock()
+	known := slices.Collect(maps.Values(b.paths))
+	b.mu.Unlock()
+	return func(yield func(Result) bool) {
+		for _, r := range known {
+			if r = r.at(now, b.ttl); !r.At.IsZero() && !yield(r) {
+				return
+			}
+		}
+	}
 }
 
 // evict makes room for one path: all that is too old goes, else the oldest.

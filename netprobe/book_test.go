@@ -65,6 +65,25 @@ func TestBook(t *testing.T) {
 			t.Errorf("got %+v", r)
 		}
 	})
+	t.Run("all of them", func(t *testing.T) {
+		b := NewBook(BookConfig{TTL: time.Minute})
+		b.Add(t0, measured(t0, time.Millisecond, 1000))
+		b.Add(after(30*time.Second), Result{Path: Path{secureB, QUIC}, At: after(30 * time.Second), Err: errors.New("refused")})
+		for at, want := range map[time.Duration]int{31 * time.Second: 2, time.Minute: 1, 2 * time.Minute: 0} {
+			n := 0
+			for r := range b.All(after(at)) {
+				if n++; r.Transport == TCP && r.Down.Goodput != 1000 {
+					t.Errorf("got %+v", r)
+				}
+			}
+			if n != want {
+				t.Errorf("after %v: %d, want %d", at, n, want)
+			}
+		}
+		for range b.All(after(time.Second)) {
+			break
+		}
+	})
 	t.Run("the older result loses", func(t *testing.T) {
 		b := NewBook(BookConfig{TTL: time.Minute})
 		b.Add(after(2), measured(after(2), time.Millisecond, 1000))

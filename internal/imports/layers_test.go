@@ -32,7 +32,7 @@ var layers = []layer{
 		"the DHT finds peers by the keys of contents: what becomes of them, and when it is needed, node says"},
 	{"swarm", []string{"."},
 		"a swarm knows no tracker, disk or HTTP: it declares the interfaces it needs and node supplies them"},
-	{"fallback", []string{".", "internal/sockopt"},
+	{"fallback", []string{".", "internal/redact", "internal/sockopt"},
 		"upstreams and swarms are two ways to get a piece; node chooses, so neither knows the other"},
 	{"netprobe", []string{".", "internal/sockopt"},
 		"where an address is and how good a path is serves nodes and trackers alike, so it depends on neither"},
@@ -47,7 +47,7 @@ var layers = []layer{
 		"who may read what from where follows from requests and what nodes announced: no database, no sockets"},
 	{"tracker/topology", []string{".", "tracker/api"},
 		"the lines between carriers are what nodes say of them: nothing else is asked, and nothing decided"},
-	{"tracker", []string{".", "netprobe"},
+	{"tracker", []string{".", "netprobe", "internal/redact"},
 		"the tracker imports neither node nor swarm: it would run the swarm's code for nothing but its types"},
 
 	{"node/api", []string{".", "tracker/api"},
