@@ -38,6 +38,9 @@ func fakeTracker() http.Handler {
 			}},
 		"limited": {ID: "limited", Content: testID, Name: "image.iso", Size: 64 << 20, Pieces: 2048, State: api.Succeeded, Created: testTime,
 			Limits: api.Limits{EgressCopies: 2, EgressRate: 6_250_000, Carriers: map[string]api.CarrierLimit{"AS2": {EgressCopies: 4, EgressRate: 2_500_000}, "AS1": {EgressCopies: 1}}}},
+		"queued": {ID: "queued", Content: testID, Name: "image.iso", Size: 64 << 20, Pieces: 2048, State: api.Running, Priority: -3,
+			Created: testTime, Counts: map[api.State]int{api.Pending: 2},
+			Nodes: []api.SubTask{{Node: "edge-1", State: api.Pending, Queued: true, Seconds: 90, Why: api.Why{Queued: 90}}, {Node: "edge-2", State: api.Pending}}},
 		"slow": {ID: "slow", Content: testID, Name: "image.iso", Size: 64 << 20, Pieces: 2048, State: api.Running,
 			Created: testTime, Counts: map[api.State]int{api.Running: 1},
 			Nodes: []api.SubTask{{Node: "edge-1", State: api.Running, Pieces: 512}}},
@@ -68,7 +71,7 @@ func fakeTracker() http.Handler {
 		if !ok {
 			t = tasks["good"]
 		}
-		t.Limits = n.Limits
+		t.Limits, t.Priority = n.Limits, n.Priority
 		answer(w, t)
 	})
 	mux.HandleFunc("GET /v1/tasks/{id}", func(w http.ResponseWriter, r *http.Request) {

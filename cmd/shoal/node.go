@@ -17,6 +17,7 @@ type nodeOptions struct {
 	data, listen, http string
 	name               string
 	dht                bool
+	maxTasks           int
 	link               linkFlags
 	lan                lanFlags
 	gateway            gatewayFlags
@@ -53,6 +54,7 @@ fetches what it is told to by its API or its gateway.`,
 	fs.StringVar(&o.http, "http", defaultNodeHTTP, "`HOST:PORT` of its HTTP API")
 	fs.StringVar(&o.name, "name", "", "its `NAME`, which tasks use (default the host's name)")
 	fs.BoolVar(&o.dht, "dht", true, "find peers in a DHT among the nodes while no tracker answers")
+	fs.IntVar(&o.maxTasks, "max-tasks", node.DefaultMaxTasks, "fetch `N` contents for tasks at a time; others wait, and begin in the order of their priority and age")
 	o.lan.add(cmd)
 	o.gateway.add(cmd)
 	o.web.add(cmd)
@@ -80,7 +82,7 @@ func runNode(ctx context.Context, log *slog.Logger, o nodeOptions) error {
 	}
 	cfg := node.Config{
 		Name: o.name, Data: o.data, Listen: o.listen, Announce: o.announce, HTTP: o.http, Gateway: gateway, Trackers: o.trackers, LANPort: o.lan.value(),
-		Locality: o.link.place, Up: o.link.up, Down: o.link.down, DHT: o.dht, Log: log,
+		Locality: o.link.place, Up: o.link.up, Down: o.link.down, DHT: o.dht, MaxTasks: o.maxTasks, Log: log,
 	}
 	if err := o.web.set(op, &cfg); err != nil {
 		return err

@@ -67,7 +67,7 @@ func candidatesOf(_ *app, t spool.Target) (func(context.Context, spool.Item) ([]
 		}
 		cs := make([]upload.Candidate, len(servers))
 		for i, s := range servers {
-			cs[i] = upload.Candidate{Name: s.Name, Node: s.ID, URLs: s.Gateway, Locality: s.Locality}
+			cs[i] = upload.Candidate{Name: s.Name, Node: s.ID, URLs: s.Gateway, Locality: s.Locality, Down: s.Down}
 		}
 		return cs, nil
 	}, nil
@@ -103,6 +103,8 @@ type distributeFlags struct {
 	nodes []string
 	dest  string
 	after bool
+
+	priority api.Priority
 }
 
 func (f *distributeFlags) add(cmd *cobra.Command) {
@@ -110,6 +112,7 @@ func (f *distributeFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&f.file, "task", "", "`FILE` in JSON with the distribution that the upload is for")
 	fs.StringSliceVar(&f.nodes, "to", nil, "`NAMES` of the nodes to distribute it to, separated by commas, or all")
 	fs.StringVar(&f.dest, "dest", "", "`PATH` below these nodes' files (default the content's name)")
+	priorityFlag(cmd, &f.priority)
 	fs.BoolVar(&f.after, "after-upload", false, "distribute it when the upload is complete, not while it is running")
 }
 
@@ -120,8 +123,8 @@ const maxTaskFile = 1 << 20
 func (f *distributeFlags) distribution(op string) (*ingest.Distribute, error) {
 	var d ingest.Distribute
 	switch {
-	case f.file != "" && (len(f.nodes) > 0 || f.dest != ""):
-		return nil, usageError(op, f.file, "give the nodes in the file or on the command line", errors.New("--task goes without --to and --dest"))
+	case f.file != "" && (len(f.nodes) > 0 || f.dest != "" || f.priority != 0):
+		return nil, usageError(op, f.file, "give the nodes in the file or on the command line", errors.New("--task goes without --to, --dest and --priority"))
 	case f.file != "":
 		if err := readTaskFile(f.file, &d); err != nil {
 			return nil, usageError(op, f.file, `--task wants a file such as {"nodes": ["all"], "dest": "images/base.img"}`, err)
@@ -131,8 +134,8 @@ func (f *distributeFlags) distribution(op string) (*ingest.Distribute, error) {
 		if err != nil {
 			return nil, err
 		}
-		d.NewTask = api.NewTask{Nodes: names, Dest: f.dest}
-	case f.dest != "" || f.after:
+		d.NewTask = api.NewTask{Nodes: names, Dest: f.dest, Priority: f.priority}
+	case f.dest != "" || f.priority != 0 || f.after:
 		return nil, usageError(op, "", "say which nodes, such as --to all", errors.New("--to is missing"))
 	default:
 		return nil, nil
@@ -142,6 +145,9 @@ func (f *distributeFlags) distribution(op string) (*ingest.Distribute, error) {
 	}
 	if err := api.CheckDest(d.Dest); err != nil {
 		return nil, usageError(op, d.Dest, "--dest wants a relative path below the nodes' files", err)
+	}
+	if err := d.Check(); err != nil {
+		return nil, usageError(op, f.file, "see 'shoal task create --help' for what a task can have", err)
 	}
 	return &d, nil
 }

@@ -101,7 +101,7 @@ func sendItem(ctx context.Context, a *app, s *spool.Spool, it spool.Item, o uplo
 	defer d.close()
 	level := slog.LevelError
 	if o.verbose {
-		level = slog.LevelInfo
+		level = slog.LevelDebug // one line for each request: its size, and the speed it follows
 	}
 	return s.Send(ctx, it.Task, spool.Sending{
 		Candidates: candidates, Timeout: o.timeout, Log: newLogger(a, level),

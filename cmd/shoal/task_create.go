@@ -17,6 +17,8 @@ type taskCreateOptions struct {
 	dest   string
 	limits api.Limits
 	wait   bool
+
+	priority api.Priority
 }
 
 func newTaskCreate(a *app) *cobra.Command {
@@ -28,9 +30,14 @@ func newTaskCreate(a *app) *cobra.Command {
 
 The task's ID is printed to stdout. With --wait the command follows the task to
 its end: the exit code is 0 if it succeeded, 1 otherwise. Interrupting it then
-leaves the task running.`,
+leaves the task running.
+
+A node fetches a few contents at a time ('shoal node --max-tasks'); tasks that have to wait
+there begin in the order of their priority, of equals the older one first. What has
+begun goes on, whatever comes later.`,
 		Example: `  shoal task create 3f2a9c01 --nodes all --wait
   shoal task create 3f2a9c01 --nodes edge-1,edge-2 --dest images/base.img
+  shoal task create 3f2a9c01 --nodes all --priority 5
   shoal task create 3f2a9c01 --nodes all --egress-copies 2 --carrier-copies AS64500=1 --carrier-rate AS64500=50Mbit`,
 		Args: exactly("CONTENT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,6 +48,7 @@ leaves the task running.`,
 	fs := cmd.Flags()
 	fs.StringSliceVar(&o.nodes, "nodes", nil, "`NAMES` of the nodes, separated by commas, or all (required)")
 	fs.StringVar(&o.dest, "dest", "", "`PATH` below the nodes' files (default the content's name)")
+	priorityFlag(cmd, &o.priority)
 	limitFlags(cmd, &o.limits)
 	fs.BoolVar(&o.wait, "wait", false, "follow the task to its end")
 	return cmd
@@ -63,7 +71,7 @@ func createTask(ctx context.Context, a *app, content string, o taskCreateOptions
 	if err != nil {
 		return err
 	}
-	t, err := c.CreateTask(ctx, api.NewTask{Content: id, Nodes: nodes, Dest: o.dest, Limits: o.limits})
+	t, err := c.CreateTask(ctx, api.NewTask{Content: id, Nodes: nodes, Dest: o.dest, Limits: o.limits, Priority: o.priority})
 	if err != nil {
 		return failed(op, content, err)
 	}
@@ -77,6 +85,11 @@ func createTask(ctx context.Context, a *app, content string, o taskCreateOptions
 		printable(t.Name), plural(len(t.Nodes), "node"), t.ID)
 	_, err = fmt.Fprintln(a.stdout, t.ID)
 	return err
+}
+
+// priorityFlag says which task goes first.
+func priorityFlag(cmd *cobra.Command, p *api.Priority) {
+	cmd.Flags().Var(p, "priority", "`N` from -10 to 10: of the tasks that wait on a node the highest begins first (default 0)")
 }
 
 // nodeNames checks what --nodes was given.

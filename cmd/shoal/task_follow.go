@@ -105,6 +105,9 @@ func taskGauges(t api.Task) []gauge {
 			g.done = t.Size
 			g.note += " in " + secondsText(n.Seconds)
 		}
+		if n.Queued {
+			g.note = queuedText
+		}
 		if n.Error != "" {
 			g.note += ": " + n.Error
 		}

@@ -23,6 +23,7 @@ type taskReport struct {
 	Pieces     int             `json:"pieces"`
 	Dest       string          `json:"dest"`
 	Limits     api.Limits      `json:"limits"`
+	Priority   api.Priority    `json:"priority"`
 	Created    time.Time       `json:"created"`
 	Nodes      []subTaskReport `json:"nodes"`
 }
@@ -30,6 +31,7 @@ type taskReport struct {
 type subTaskReport struct {
 	Node    string      `json:"node"`
 	State   api.State   `json:"state"`
+	Queued  bool        `json:"queued"` // pending since the node carries out others first
 	Seconds float64     `json:"seconds"`
 	Error   string      `json:"error"` // "" while there is none
 	Pieces  int         `json:"pieces"`
@@ -41,7 +43,7 @@ type subTaskReport struct {
 func newTaskReport(t api.Task) taskReport {
 	r := taskReport{
 		Task: t.ID, State: t.State, Seconds: t.Seconds, Efficiency: t.Efficiency,
-		Content: t.Content, Name: t.Name, Size: t.Size, Pieces: t.Pieces, Dest: t.Dest, Limits: t.Limits, Created: t.Created,
+		Content: t.Content, Name: t.Name, Size: t.Size, Pieces: t.Pieces, Dest: t.Dest, Limits: t.Limits, Priority: t.Priority, Created: t.Created,
 		Nodes: make([]subTaskReport, len(t.Nodes)),
 	}
 	for i, n := range t.Nodes {
@@ -50,7 +52,7 @@ func newTaskReport(t api.Task) taskReport {
 			faults = []api.Fault{}
 		}
 		r.Nodes[i] = subTaskReport{
-			Node: n.Node, State: n.State, Seconds: n.Seconds, Error: n.Error,
+			Node: n.Node, State: n.State, Queued: n.Queued, Seconds: n.Seconds, Error: n.Error,
 			Pieces: n.Pieces, Bytes: n.Bytes, Why: n.Why, Faults: faults,
 		}
 	}
@@ -67,6 +69,9 @@ func taskText(t api.Task) string {
 	fmt.Fprintf(&b, "\ncontent     %s (%s, %s)\n", printable(t.Name), t.Content.Short(), bytesText(t.Size))
 	if t.Dest != "" {
 		fmt.Fprintf(&b, "destination %s\n", printable(t.Dest))
+	}
+	if t.Priority != api.NormalPriority {
+		fmt.Fprintf(&b, "priority    %v\n", t.Priority)
 	}
 	if !t.Limits.IsZero() {
 		fmt.Fprintf(&b, "limits      %s\n", limitsText(t.Limits))
@@ -89,17 +94,23 @@ func subTasksTable(w io.Writer, t api.Task) error {
 
 // whyTable says where each node's seconds went (B2).
 func whyTable(w io.Writer, t api.Task) error {
-	tab := newTable(w, "NODE", "TIME", "FULL RATE", "NO PEER", "SLOW PEER", "LEASE", "UPSTREAM", "DISK", "LIMIT")
+	tab := newTable(w, "NODE", "TIME", "QUEUED", "FULL RATE", "NO PEER", "SLOW PEER", "LEASE", "UPSTREAM", "DISK", "LIMIT")
 	for _, n := range t.Nodes {
-		tab.row(n.Node, secondsText(n.Seconds), secondsText(n.Why.Active), secondsText(n.Why.NoPeer), secondsText(n.Why.SlowPeer),
+		tab.row(n.Node, secondsText(n.Seconds), secondsText(n.Why.Queued), secondsText(n.Why.Active), secondsText(n.Why.NoPeer), secondsText(n.Why.SlowPeer),
 			secondsText(n.Why.Lease), secondsText(n.Why.Upstream), secondsText(n.Why.Disk), secondsText(n.Why.Limit))
 	}
 	return tab.flush()
 }
 
-// remark is the error, and who misbehaved.
+// queuedText is why a sub-task has not begun though its node has it.
+const queuedText = "queued: the node carries out others first"
+
+// remark is what it waits for, the error, and who misbehaved.
 func remark(n api.SubTask) string {
 	var parts []string
+	if n.Queued {
+		parts = append(parts, queuedText)
+	}
 	if n.Error != "" {
 		parts = append(parts, n.Error)
 	}
@@ -114,9 +125,9 @@ func remark(n api.SubTask) string {
 }
 
 func tasksTable(w io.Writer, tasks []api.Task) error {
-	tab := newTable(w, "TASK", "STATE", "CONTENT", "NAME", "SIZE", "NODES", "TIME", "CREATED")
+	tab := newTable(w, "TASK", "STATE", "PRIORITY", "CONTENT", "NAME", "SIZE", "NODES", "TIME", "CREATED")
 	for _, t := range tasks {
-		tab.row(t.ID, string(t.State), t.Content.Short(), t.Name, bytesText(t.Size),
+		tab.row(t.ID, string(t.State), t.Priority.String(), t.Content.Short(), t.Name, bytesText(t.Size),
 			countsText(t.Counts), secondsText(t.Seconds), ago(time.Now(), t.Created))
 	}
 	return tab.flush()

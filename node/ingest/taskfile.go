@@ -67,13 +67,9 @@ func DecodeTask(b []byte, isYAML bool) (tapi.NewTask, error) {
 		return bad(errors.New("it names a content; that is the file beside it"))
 	case len(t.Nodes) == 0:
 		return bad(errors.New("it names no nodes"))
-	case t.ID != "":
-		if err := tapi.CheckTaskID(t.ID); err != nil {
-			return tapi.NewTask{}, err
-		}
 	}
-	if err := tapi.CheckDest(t.Dest); err != nil {
-		return tapi.NewTask{}, err
+	if err := t.Check(); err != nil {
+		return tapi.NewTask{}, fmt.Errorf("task file: %w", err)
 	}
 	return t, nil
 }

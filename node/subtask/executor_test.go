@@ -23,6 +23,7 @@ type fakeContents struct {
 	wanted   []string // "task order's dest"
 	dropErr  error    // Drop's answer
 	dropped  int
+	coming   map[shoal.ContentID]bool
 }
 
 func (f *fakeContents) Want(_ shoal.ContentID, dest string, operator bool) (bool, error) {
@@ -42,6 +43,12 @@ func (f *fakeContents) Drop(shoal.ContentID) error {
 	return f.dropErr
 }
 
+func (f *fakeContents) Coming(id shoal.ContentID) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.coming[id]
+}
+
 func (f *fakeContents) Tally(shoal.ContentID) library.Tally {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -56,7 +63,12 @@ func (f *fakeContents) count(origin int64) {
 
 func open(t *testing.T, dir string, c Contents) *Executor {
 	t.Helper()
-	e, err := Open(dir, c, func() {}, slog.New(slog.DiscardHandler))
+	return openWith(t, dir, c, 4)
+}
+
+func openWith(t *testing.T, dir string, c Contents, most int) *Executor {
+	t.Helper()
+	e, err := Open(Config{Dir: dir, Contents: c, Most: most, Changed: func() {}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +79,9 @@ func open(t *testing.T, dir string, c Contents) *Executor {
 // idle waits until all orders have been passed on.
 func idle(e *Executor) *Executor {
 	done := make(chan struct{})
+	e.mu.Lock()
 	e.enqueue(func() { close(done) })
+	e.mu.Unlock()
 	<-done
 	return e
 }
@@ -181,7 +195,7 @@ func TestCancelUnknown(t *testing.T) {
 func TestKilledBeforeDrop(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "tasks")
 	c := &fakeContents{dropErr: library.ErrClosing} // it does not come to it
-	e := accept(open(t, dir, c), order("t"), cancelOf("t"))
+	e := accept(accept(open(t, dir, c), order("t")), cancelOf("t"))
 	e.Delivered([]string{"t"})
 	if r := only(t, e); r.State != api.Cancelled {
 		t.Fatalf("delivered, not dropped: %+v", r)

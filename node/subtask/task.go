@@ -11,15 +11,31 @@ import (
 type task struct {
 	Order    api.SubTaskOrder  `json:"order"`
 	Accepted time.Time         `json:"accepted"`
+	Began    time.Time         `json:"began,omitzero"`     // the first time, over all restarts; zero: others have gone first so far
 	Before   api.Bytes         `json:"before"`             // the content's counters when the order came
 	WhyThen  api.Why           `json:"why_then,omitzero"`  // its account of time, likewise
-	Report   api.SubTaskReport `json:"report"`             // as far as it is final
+	Report   api.SubTaskReport `json:"report"`             // as far as it is final; while it is not, pending says that others go first
 	Dropping bool              `json:"dropping,omitempty"` // cancelled, and what was fetched is still to be removed
 
+	kept      bool // it is in the journal
+	asleep    bool // from before a restart, and not yet resumed
+	here      bool // its content was here, or on its way, when it came
 	delivered bool // while dropping: the tracker has the report
+	pulse     pulse
 }
 
-func (t *task) final() bool { return t.Report.State.Final() }
+func (t *task) final() bool   { return t.Report.State.Final() }
+func (t *task) waiting() bool { return t.Report.State == api.Pending && !t.asleep }
+func (t *task) running() bool { return t.Report.State == api.Running && !t.asleep }
+
+// begin takes note that the order's turn has come.
+func (t *task) begin(now time.Time) {
+	t.Report.State = api.Running
+	t.pulse = pulse{moved: now}
+	if t.Began.IsZero() {
+		t.Began = now
+	}
+}
 
 // current is the report at now; ty is the content's tally.
 func (t *task) current(ty library.Tally, now time.Time) api.SubTaskReport {
@@ -27,11 +43,16 @@ func (t *task) current(ty library.Tally, now time.Time) api.SubTaskReport {
 	if t.final() {
 		return r
 	}
+	r.Seconds = max(0, now.Sub(t.Accepted).Seconds()) // the clock may have been set back
+	if t.Began.IsZero() {
+		r.Why.Queued = r.Seconds // whatever comes of the content is another's doing
+		return r
+	}
 	r.Pieces = ty.Pieces
 	r.Bytes = since(ty.Bytes, t.Before)
 	r.Faults = ty.Faults
 	r.Why = whySince(ty.Why, t.WhyThen)
-	r.Seconds = max(0, now.Sub(t.Accepted).Seconds()) // the clock may have been set back
+	r.Why.Queued = max(0, t.Began.Sub(t.Accepted).Seconds())
 	return r
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -29,6 +30,20 @@ type NewTask struct {
 	Nodes   []string        `json:"nodes"`           // names; "all": every live node that is no guest, and with Dest no origin of the content
 	Dest    string          `json:"dest,omitempty"`  // relative, local, clean, slash-separated; "": the content's name
 	Limits  Limits          `json:"limits,omitzero"` // on what upstreams send for it
+
+	Priority Priority `json:"priority,omitempty" minimum:"-10" maximum:"10" doc:"0 is normal; of two tasks that wait on a node the higher one begins first"`
+}
+
+// Check checks what a new task says by itself, whatever contents and nodes there are: its
+// ID, unless that is empty, its destination, its limits and its priority. The error is of
+// kind [shoal.ErrInvalid].
+func (t *NewTask) Check() error {
+	if t.ID != "" {
+		if err := CheckTaskID(t.ID); err != nil {
+			return err
+		}
+	}
+	return cmp.Or(CheckDest(t.Dest), t.Limits.Validate(), t.Priority.Validate())
 }
 
 // Task is a distribution of one content to several nodes.
@@ -41,6 +56,7 @@ type Task struct {
 	Pieces     int             `json:"pieces"`
 	Dest       string          `json:"dest,omitempty"`
 	Limits     Limits          `json:"limits,omitzero"`
+	Priority   Priority        `json:"priority" minimum:"-10" maximum:"10" doc:"0 is normal; higher ones begin first"`
 	State      State           `json:"state"`
 	Created    time.Time       `json:"created"`
 	Seconds    float64         `json:"seconds"`         // since creation, or until the end
@@ -54,7 +70,8 @@ type SubTask struct {
 	Node    string       `json:"node"` // name
 	ID      shoal.NodeID `json:"node_id"`
 	State   State        `json:"state"`
-	Seconds float64      `json:"seconds"` // since the node accepted it, or until it ended
+	Queued  bool         `json:"queued,omitempty"` // pending since its node carries out others first
+	Seconds float64      `json:"seconds"`          // since the node accepted it, or until it ended
 	Error   string       `json:"error,omitempty"`
 	Pieces  int          `json:"pieces"`
 	Bytes   Bytes        `json:"bytes"`

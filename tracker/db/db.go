@@ -74,18 +74,23 @@ func open(ctx context.Context, file string) (*DB, error) {
 }
 
 func (db *DB) migrate(ctx context.Context) error {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
+	p, err := migrator(db.write)
+	if err == nil {
+		_, err = p.Up(ctx)
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db.write, sub, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
+}
+
+// migrator brings a database from any schema to any other.
+func migrator(to *sql.DB) (*goose.Provider, error) {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectSQLite3, to, sub, goose.WithDisableGlobalRegistry(true))
 }
 
 // Close closes the database; nothing may use it any more.

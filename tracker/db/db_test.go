@@ -46,8 +46,9 @@ func TestReopen(t *testing.T) {
 	bound := 12.5
 	task := tasks.Task{
 		ID: "t1", Content: content.ID, Name: content.Name, Size: content.Size, Pieces: content.Pieces, Dest: "d", Created: t0, Version: 1, Bound: &bound,
-		Limits: api.Limits{EgressCopies: 1.5, EgressRate: 7, Carriers: map[string]api.CarrierLimit{"c": {EgressCopies: 2, EgressRate: 3}}},
-		Nodes:  []tasks.SubTask{{Node: "ida", Name: "a", State: api.Pending}, {Node: "idb", Name: "b", State: api.Pending}},
+		Priority: -7,
+		Limits:   api.Limits{EgressCopies: 1.5, EgressRate: 7, Carriers: map[string]api.CarrierLimit{"c": {EgressCopies: 2, EgressRate: 3}}},
+		Nodes:    []tasks.SubTask{{Node: "ida", Name: "a", State: api.Pending}, {Node: "idb", Name: "b", State: api.Pending}},
 	}
 	check(t, db.CreateTask(ctx, task))
 	if err := db.CreateTask(ctx, task); !errors.Is(err, shoal.ErrConflict) || errors.Is(err, shoal.ErrUnavailable) {
@@ -60,7 +61,7 @@ func TestReopen(t *testing.T) {
 	over.Nodes = []tasks.SubTask{
 		{Node: "ida", Name: "a", State: api.Failed, Error: "disk full", Unreachable: true, Cancel: true, Pieces: 3, Seconds: 1.5,
 			Bytes: api.Bytes{Origin: 1, Peers: 2, CrossCarrier: 3, Upstream: 4, Wasted: 5},
-			Why:   api.Why{Active: 1, NoPeer: 2, SlowPeer: 3, Lease: 4, Upstream: 5, Disk: 6, Limit: 7.5}, Faults: []api.Fault{{Peer: "idb", Kind: "corrupt", Count: 2}}},
+			Why:   api.Why{Queued: 0.5, Active: 1, NoPeer: 2, SlowPeer: 3, Lease: 4, Upstream: 5, Disk: 6, Limit: 7.5}, Faults: []api.Fault{{Peer: "idb", Kind: "corrupt", Count: 2}}},
 		{Node: "idb", Name: "b", State: api.Succeeded},
 	}
 	check(t, db.SaveTasks(ctx, []tasks.Change{{Task: over, State: api.Failed}}))

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	taskColumns = `tasks.id, content, contents.name, size, contents.pieces, dest, tasks.created, ended, version, bound, limits`
+	taskColumns = `tasks.id, content, contents.name, size, contents.pieces, dest, tasks.created, ended, version, bound, limits, priority`
 	fromTasks   = ` FROM tasks JOIN contents ON contents.id = content `
 )
 
@@ -27,9 +27,9 @@ func (db *DB) CreateTask(ctx context.Context, t tasks.Task) error {
 	}
 	return db.tx(ctx, "create task "+t.ID, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `
-			INSERT INTO tasks (id, content, dest, state, created, version, bound, limits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			INSERT INTO tasks (id, content, dest, state, created, version, bound, limits, priority) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 			ON CONFLICT (id) DO NOTHING`,
-			t.ID, t.Content.String(), t.Dest, tasks.StateOf(t.Counts()), millis(t.Created), t.Version, t.Bound, string(limits))
+			t.ID, t.Content.String(), t.Dest, tasks.StateOf(t.Counts()), millis(t.Created), t.Version, t.Bound, string(limits), t.Priority)
 		if err != nil {
 			return err
 		}
@@ -189,7 +189,7 @@ func scanTask(s scanner, t *tasks.Task) error {
 	var content, limits string
 	var created int64
 	var ended sql.NullInt64
-	if err := s.Scan(&t.ID, &content, &t.Name, &t.Size, &t.Pieces, &t.Dest, &created, &ended, &t.Version, &t.Bound, &limits); err != nil {
+	if err := s.Scan(&t.ID, &content, &t.Name, &t.Size, &t.Pieces, &t.Dest, &created, &ended, &t.Version, &t.Bound, &limits, &t.Priority); err != nil {
 		return err
 	}
 	t.Created = fromMillis(created)

@@ -119,6 +119,10 @@ func (e *Engine) Report(now time.Time, node shoal.NodeID, reports []api.SubTaskR
 
 func (e *Engine) report(now time.Time, s *subTask, r *api.SubTaskReport) {
 	s.told = true
+	if s.State == api.Pending && r.State == api.Pending {
+		waited := min(r.Seconds, now.Sub(s.task.Created).Seconds())
+		s.Queued = now.Add(-time.Duration(waited * float64(time.Second)))
+	}
 	switch {
 	case s.State.Final() && s.Unreachable && r.State == api.Succeeded:
 		s.lingers = false
@@ -182,7 +186,7 @@ func (e *Engine) Orders(node shoal.NodeID) []api.SubTaskOrder {
 	for s := range e.byNode[node] {
 		cancel := s.State == api.Cancelled || s.Cancel && !s.State.Final()
 		if cancel || !s.told && !s.State.Final() {
-			list = append(list, api.SubTaskOrder{Task: s.task.ID, Content: s.task.Content, Dest: s.task.Dest, Shared: len(s.task.subs) > 1, Cancel: cancel})
+			list = append(list, api.SubTaskOrder{Task: s.task.ID, Content: s.task.Content, Priority: s.task.Priority, Dest: s.task.Dest, Shared: len(s.task.subs) > 1, Cancel: cancel})
 		}
 	}
 	slices.SortFunc(list, func(a, b api.SubTaskOrder) int {

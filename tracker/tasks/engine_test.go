@@ -161,6 +161,42 @@ func orders(e *Engine, node shoal.NodeID) string {
 	return strings.Join(list, ";")
 }
 
+// Orders say their priority; their list is in the order of age, which a node goes by
+// among equals.
+func TestOrdersSayPriority(t *testing.T) {
+	a := []api.NodeInfo{{ID: "ida", Name: "a"}}
+	e := NewEngine(time.Minute)
+	for i, p := range []api.Priority{0, -5, 10} {
+		e.Add(New(t0.Add(time.Duration(i)), api.NewTask{ID: fmt.Sprint(i), Priority: p}, api.Content{}, a, nil))
+	}
+	got := e.Orders("ida")
+	if len(got) != 3 || got[0].Priority != 0 || got[1].Priority != -5 || got[2].Priority != 10 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// What a node has queued is told from what no node has heard of; the time goes on while the
+// node says nothing.
+func TestQueued(t *testing.T) {
+	e := newEngine()
+	for after, seconds := range map[time.Duration]float64{10: 9, 12: 11, 5: 1e300} {
+		e.Report(t0.Add(after*time.Second), "ida", []api.SubTaskReport{{Task: "t", State: api.Pending, Seconds: seconds}})
+		e.Restarted("ida")
+		task := get(t, e, t0.Add(21*time.Second))
+		want := 20.0
+		if seconds > 1000 {
+			want = 21 // not before the task was there
+		}
+		if a, b := task.Nodes[0], task.Nodes[1]; !a.Queued || a.Seconds != want || a.Why.Queued != want || b.Queued || b.Seconds != 0 {
+			t.Errorf("%+v", task.Nodes)
+		}
+	}
+	say(e, t0.Add(20*time.Second), "a=running a=pending") // a node that was restarted may put it off again
+	if a := get(t, e, t0.Add(30*time.Second)).Nodes[0]; a.Queued || a.State != api.Running {
+		t.Errorf("%+v", a)
+	}
+}
+
 // A node that is alone in its task has nobody to share the way across carriers with.
 func TestOrdersSayWhetherShared(t *testing.T) {
 	a, b := api.NodeInfo{ID: "ida", Name: "a"}, api.NodeInfo{ID: "idb", Name: "b"}

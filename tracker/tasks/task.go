@@ -12,18 +12,19 @@ import (
 // Task is a task as it is kept. The engine's own are guarded by its mutex;
 // those that it returns are copies.
 type Task struct {
-	ID      string
-	Content shoal.ContentID
-	Name    string // the content's
-	Size    int64  // bytes
-	Pieces  int
-	Dest    string
-	Limits  api.Limits
-	Created time.Time
-	Ended   time.Time // zero while it isn't over
-	Version uint64
-	Bound   *float64  // seconds, see [FluidBound]; nil: unknown
-	Nodes   []SubTask // in the order of their names
+	ID       string
+	Content  shoal.ContentID
+	Name     string // the content's
+	Size     int64  // bytes
+	Pieces   int
+	Dest     string
+	Limits   api.Limits
+	Priority api.Priority
+	Created  time.Time
+	Ended    time.Time // zero while it isn't over
+	Version  uint64
+	Bound    *float64  // seconds, see [FluidBound]; nil: unknown
+	Nodes    []SubTask // in the order of their names
 }
 
 // SubTask is one node's part.
@@ -31,6 +32,7 @@ type SubTask struct {
 	Node        shoal.NodeID
 	Name        string // the node's when the task was created
 	State       api.State
+	Queued      time.Time // while it is pending: since when its node has had it; zero: its node has not said so. Not kept in a database
 	Error       string
 	Unreachable bool // failed since its node did not come back in time
 	Cancel      bool // its node is to give it up
@@ -47,7 +49,7 @@ type SubTask struct {
 // the request lets them be.
 func New(now time.Time, req api.NewTask, c api.Content, nodes, complete []api.NodeInfo) Task {
 	t := Task{
-		ID: req.ID, Content: c.ID, Name: c.Name, Size: c.Size, Pieces: c.Pieces, Dest: req.Dest, Limits: req.Limits,
+		ID: req.ID, Content: c.ID, Name: c.Name, Size: c.Size, Pieces: c.Pieces, Dest: req.Dest, Limits: req.Limits, Priority: req.Priority,
 		Created: now.UTC().Truncate(time.Millisecond), Version: 1,
 	}
 	var origins []shoal.Rate
@@ -100,7 +102,7 @@ func StateOf(counts map[api.State]int) api.State {
 // API is the task as clients see it at the time now, without its sub-tasks.
 func (t *Task) API(now time.Time, counts map[api.State]int) api.Task {
 	out := api.Task{
-		ID: t.ID, Version: t.Version, Content: t.Content, Name: t.Name, Size: t.Size, Pieces: t.Pieces, Dest: t.Dest, Limits: t.Limits,
+		ID: t.ID, Version: t.Version, Content: t.Content, Name: t.Name, Size: t.Size, Pieces: t.Pieces, Dest: t.Dest, Limits: t.Limits, Priority: t.Priority,
 		State: StateOf(counts), Created: t.Created, Counts: counts,
 	}
 	end := now
@@ -123,6 +125,12 @@ func (t *Task) Full(now time.Time) api.Task {
 		out.Nodes[i] = api.SubTask{
 			Node: s.Name, ID: s.Node, State: s.State, Seconds: s.Seconds, Error: s.Error,
 			Pieces: s.Pieces, Bytes: s.Bytes, Why: s.Why, Faults: s.Faults,
+		}
+		if s.State == api.Pending && !s.Queued.IsZero() {
+			// Its node says so once, and does not repeat it while nothing but time passes.
+			n := &out.Nodes[i]
+			n.Queued, n.Seconds = true, max(now.Sub(s.Queued).Seconds(), 0)
+			n.Why.Queued = n.Seconds
 		}
 	}
 	return out
