@@ -507,9 +507,11 @@ func FuzzTask(f *testing.F) {
 	f.Add([]byte("nodes: [a]\n"), true)
 	f.Add([]byte("a: &a [*a]\n"), true)
 	f.Add([]byte(`{"nodes":["a"],"content":"00"}`), false)
+	f.Add([]byte(`{"nodes":["a"],"priority":-11}`), false)
+	f.Add([]byte("nodes: [a]\npriority: high\n"), true)
 	f.Fuzz(func(t *testing.T, b []byte, isYAML bool) {
 		task, err := DecodeTask(b, isYAML)
-		if err == nil && (len(task.Nodes) == 0 || tapi.CheckDest(task.Dest) != nil) {
+		if err == nil && (len(task.Nodes) == 0 || task.Check() != nil) {
 			t.Errorf("%q: %+v", b, task)
 		}
 		if err != nil && !errors.Is(err, shoal.ErrInvalid) {

@@ -16,6 +16,7 @@ type Candidate struct {
 	Node     shoal.NodeID   // proves itself by its certificate; "" for a server that is known by its name
 	URLs     []string       // base URLs, http or https
 	Locality shoal.Locality // where it is
+	Down     shoal.Rate     // its downlink by its own word; 0: unknown
 }
 
 // targets are the candidate's addresses as netprobe has them. What doesn't

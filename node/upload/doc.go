@@ -4,10 +4,12 @@
 //
 // # What it promises
 //
-//   - While the content is hashed, the speeds of the nearest four candidates are measured
-//     at the same time, each over TCP, or QUIC where TCP does not answer; as long as hashing takes,
-//     those close to the fastest alone, then the other transport, then the rest. An upload of
-//     less than 32 MiB begins at the nearest at once.
+//   - Nothing is measured that the first byte would have to wait for. While the content is hashed, the speeds of
+//     the nearest four candidates are measured at the same time, each over TCP, or QUIC where TCP does not answer;
+//     as long as hashing takes, those close to the fastest alone, then the other transport, then the rest. Where
+//     hashing ends sooner, the upload begins at the nearest, the others are measured beside its first
+//     one or two seconds, and it moves at once to one that was faster meanwhile. An upload of less than 32 MiB goes to
+//     the nearest.
 //   - What is not clear then, the upload itself shows. Where it is slower than another way may be,
 //     that is looked at: beside it where nothing is known, else alone, with the upload held back for a second or two; the
 //     other transport to the same server always beside it. The upload moves where all that another server lacks is

@@ -25,6 +25,7 @@ type findings struct {
 	// at once: it carries at least that. 0: that is not known.
 	unclear map[netprobe.Path]bool
 	carried shoal.Rate
+	unraced bool // the nearest have not been measured against each other yet, and should be
 }
 
 // errSlow is why nothing is known of a path that did not end with the others.
@@ -143,7 +144,8 @@ func (f *findings) remember(candidates []Candidate, fresh []netprobe.Result) {
 	f.candidates, f.results = candidates, fresh
 }
 
-// byDistance are the candidates that answered, the nearest first.
+// byDistance are the candidates that answered, the nearest first. Of those about as near as
+// the nearest it is the one with the widest downlink.
 func (f *findings) byDistance() []Candidate {
 	rtt := func(c Candidate) time.Duration {
 		least := time.Duration(math.MaxInt64)
@@ -156,6 +158,11 @@ func (f *findings) byDistance() []Candidate {
 	}
 	answered := slices.DeleteFunc(slices.Clone(f.candidates), func(c Candidate) bool { return rtt(c) == math.MaxInt64 })
 	slices.SortStableFunc(answered, func(a, b Candidate) int { return cmp.Compare(rtt(a), rtt(b)) })
+	near := 0 // how many are about as near
+	for near < len(answered) && rtt(answered[near])*8 <= rtt(answered[0])*10 {
+		near++
+	}
+	slices.SortStableFunc(answered[:near], func(a, b Candidate) int { return cmp.Compare(b.Down, a.Down) })
 	return answered
 }
 

@@ -32,13 +32,6 @@ type lane struct {
 	busy  *flight    // nil between requests
 }
 
-// flight is a request under way.
-type flight struct {
-	grant  *grant
-	body   *body
-	cancel context.CancelCauseFunc
-}
-
 // run sends until nothing is missing. It returns an error where the connection
 // is of no use any more, or the upload cannot go on.
 func (l *lane) run(ctx context.Context) error {
@@ -162,32 +155,6 @@ func (l *lane) send(ctx context.Context, g *grant, buf []byte, careful bool, pas
 	return data, l.failed(ctx, g, data, err)
 }
 
-// begin and end keep account of a request.
-func (l *lane) begin(f *flight) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.busy = f
-}
-
-func (l *lane) end(b *body, g *grant, err error) {
-	took, sent := time.Since(b.born), b.sent.Load()
-	l.mu.Lock()
-	l.busy = nil
-	if now := shoal.Rate(float64(sent) / max(took.Seconds(), 1e-3)); sent > 0 {
-		if err == nil {
-			now = max(now, 1)
-			l.speed = l.speed/2 + now/2
-		} else {
-			l.speed = min(l.speed, max(now, 1))
-		}
-	}
-	speed := l.speed
-	l.mu.Unlock()
-	l.request(Connection{
-		Server: l.route.candidate.Name, Transport: l.route.path.Transport, Number: l.number, Speed: speed,
-	}, sent, g.bytes, err != nil)
-}
-
 // failed finds out what of a request that failed the server still wants.
 func (l *lane) failed(ctx context.Context, g *grant, data []byte, err error) error {
 	missing := []span{g.span}
@@ -208,31 +175,6 @@ func (l *lane) failed(ctx context.Context, g *grant, data []byte, err error) err
 	l.settled(g.bytes - bytesOf(l.source.manifest, missing))
 	l.work.giveBack(g, missing)
 	return err
-}
-
-// left is what of the request under way the connection has not taken, and its
-// speed in it; false where none is.
-func (l *lane) left() (n int64, speed shoal.Rate, f *flight) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.busy == nil {
-		return 0, 0, nil
-	}
-	sent, took := l.busy.body.sent.Load(), time.Since(l.busy.body.born)
-	if took < time.Second {
-		return 0, 0, nil // nothing can be said yet
-	}
-	return l.busy.grant.bytes - sent, shoal.Rate(float64(sent) / took.Seconds()), l.busy
-}
-
-// inFlight is what the connection has taken of the request under way.
-func (l *lane) inFlight() int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.busy == nil {
-		return 0
-	}
-	return l.busy.body.sent.Load()
 }
 
 // abandon ends what is under way over the connection, and the connection with it.

@@ -107,11 +107,12 @@ func (s *session) consider(seen sight, at pace) error {
 		}
 		seen.lacks = at.left
 	}
-	if !worthMoving(at.left, at.speed, seen.lacks, seen.up.Goodput) {
-		return nil
-	}
 	to := seen.route
 	to.up, to.why = seen.up.Goodput, "it ends sooner than the server before"
+	ahead := seen.beside && !seen.same && s.outruns(to, seen.meanwhile, at.left, seen.lacks)
+	if !ahead && !worthMoving(at.left, at.speed, seen.lacks, seen.up.Goodput) {
+		return nil
+	}
 	return better{fmt.Errorf("%w: %s over %s takes %s/s, %s over %s %s/s", shoal.ErrUnavailable,
 		s.route.candidate.Name, s.route.path.Transport, shoal.Size(at.speed).Short(),
 		seen.route.candidate.Name, seen.route.path.Transport, shoal.Size(seen.up.Goodput).Short()), to}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/upload/uploadtest"
 )
 
@@ -84,5 +85,44 @@ func TestStaysNearTheEnd(t *testing.T) {
 	uploaded(t, a, "t", path)
 	if rep.Breaks != 0 || len(b.Tasks()) != 0 {
 		t.Errorf("%d breaks, b has %v", rep.Breaks, b.Tasks())
+	}
+}
+
+// A large upload that is hashed already begins at once at the nearest server, and moves when a race beside it shows
+// that another is faster (M9).
+func TestRacesBesideTheUpload(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		near  int // bytes/s
+		ended string
+	}{
+		{"the nearest is slow", 2 << 20, "far"},
+		{"the nearest is the fastest", 400 << 20, "near"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path, m := randomFile(t, raceAbove+8<<20)
+			near, far := uploadtest.New("near"), uploadtest.New("far")
+			a, b := slow(t, near, c.near), slow(t, far, 40<<20)
+			a.Locality = shoal.Locality{Carrier: "c"}
+			var measured []Measured
+			rep, err := Run(t.Context(), Options{
+				Task: "t", Path: path, Manifest: m, Candidates: candidates(b, a), Here: shoal.Locality{Carrier: "c"},
+				Probed: func(found []Measured) { measured = append(measured, found...) },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			uploaded(t, map[string]*uploadtest.Server{"near": near, "far": far}[c.ended], "t", path)
+			if rep.Server != c.ended || near.Received.Load() == 0 {
+				t.Errorf("ended at %s, want %s; the nearest got %d bytes", rep.Server, c.ended, near.Received.Load())
+			}
+			if len(measured) < 2 || measured[0].Up != 0 || measured[1].Up != 0 {
+				t.Errorf("before the first chunk: %+v, want no speeds", measured)
+			}
+			if moved := c.ended == "far"; moved != (rep.Breaks == 1) {
+				t.Errorf("%d breaks", rep.Breaks)
+			}
+		})
 	}
 }

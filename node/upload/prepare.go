@@ -73,9 +73,7 @@ func (r *run) probe(ctx context.Context, size int64, hashed <-chan struct{}) err
 			r.candidates, r.findings.size = cs, size
 			r.prober.run(ctx, r.findings, hashed, r.opts.Known)
 			r.count(func(rep *Report) { rep.ProbeSeconds = time.Since(began).Seconds() })
-			for _, m := range r.publish() {
-				r.log.Info("measured", "server", m.Server, "url", m.URL, "transport", m.Transport, "up", m.Up.Short(), "rtt", m.RTT, "err", m.Error)
-			}
+			r.logMeasured()
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -89,6 +87,13 @@ func (r *run) probe(ctx context.Context, size int64, hashed <-chan struct{}) err
 		if err := pause(ctx, d); err != nil {
 			return err
 		}
+	}
+}
+
+// logMeasured tells what was found out, to people too.
+func (r *run) logMeasured() {
+	for _, m := range r.publish() {
+		r.log.Info("measured", "server", m.Server, "url", m.URL, "transport", m.Transport, "up", m.Up.Short(), "rtt", m.RTT, "err", m.Error)
 	}
 }
 

@@ -16,14 +16,10 @@ const (
 	minStepTime  = 200 * time.Millisecond
 	maxStepTime  = 2500 * time.Millisecond
 	stepRTTs     = 18 // until a connection is as fast as its path and has filled its queues, and as long again
-	graceRTTs    = 3  // after the first of a race has ended
 	maxStepBytes = 16 << 20
 	minStepBytes = 128 << 10
-	raceShare    = 16       // of the upload's bytes, for a path whose speed decides where it goes
-	aloneShare   = 64       // the same for one that is measured since there is time
-	probeAbove   = 1 << 20  // uploads of fewer bytes are over before a speed is known
-	raceAbove    = 32 << 20 // those of fewer bytes begin at the nearest server
-	racers       = 4        // candidates, the nearest ones
+	aloneShare   = 64      // of the upload's bytes, for a path that is measured since there is time
+	probeAbove   = 1 << 20 // uploads of fewer bytes are over before a speed is known
 
 	// After the first path has answered, others have as long as that took, and at least this.
 	minGrace = 250 * time.Millisecond
@@ -35,13 +31,11 @@ type prober struct {
 	now     func() time.Time
 }
 
-// run finds out what is needed to begin: who answers, and where there is a choice, who of the nearest is
-// likely to be fast. They are measured at the same time, each over TCP, or over
-// QUIC where TCP does not answer: one that is fast takes most of the line, one that is slow
-// cannot, and so a second tells them apart. As long as the content is being hashed,
-// those close to the fastest are measured alone, then the fastest one's other transport, then the
-// rest. What stays open is found out while chunks are sent, see [doubts]. Where
-// what is known from before still holds for the fastest path, only round trips are measured.
+// run finds out what is needed to begin: who answers. As long as the content is being hashed, and where
+// there is a choice, the nearest race, then those close to the fastest are measured alone, then the
+// fastest one's other transport, then the rest. A race that hashing overtakes is broken off, and run beside
+// the upload's first seconds, see [transfer.race]. What stays open is found out while chunks are sent, see
+// [doubts]. Where what is known from before still holds for the fastest path, only round trips are measured.
 func (p prober) run(ctx context.Context, f *findings, hashed <-chan struct{}, known []Measured) {
 	s := survey{p, f}
 	s.reach(ctx)
@@ -49,10 +43,47 @@ func (p prober) run(ctx context.Context, f *findings, hashed <-chan struct{}, kn
 	if len(order) < 2 || f.size < probeAbove || f.recall(p.now(), known) {
 		return
 	}
+	ctx, cancel := until(ctx, hashed)
+	defer cancel()
 	if f.size >= raceAbove {
-		s.race(ctx, order[:min(len(order), racers)])
+		f.unraced = !s.raceUntilEnd(ctx, order)
 	}
-	s.alone(ctx, order, hashed)
+	if !f.unraced {
+		s.alone(ctx, order)
+	}
+}
+
+// raceUntilEnd has the nearest race, and reports whether ctx has not ended before they were done.
+func (s survey) raceUntilEnd(ctx context.Context, order []Candidate) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	h := s.heat(order)
+	ups := s.race(ctx, h)
+	if ctx.Err() != nil {
+		return false
+	}
+	s.enterRace(h.paths, ups)
+	return true
+}
+
+// until is a context that ends when a channel is closed, too.
+func until(ctx context.Context, closed <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	select {
+	case <-closed:
+		cancel()
+		return ctx, cancel
+	default:
+	}
+	go func() {
+		select {
+		case <-closed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // survey is one run of a prober.
@@ -91,70 +122,13 @@ func (s survey) vouch(targets []netprobe.Target) {
 	}
 }
 
-// race measures one path of each candidate, all at the same time.
-func (s survey) race(ctx context.Context, candidates []Candidate) {
-	var paths []int
-	var steps []netprobe.Step
-	var span, grace time.Duration
-	for _, c := range candidates {
-		if of := s.paths(c); len(of) > 0 {
-			step := s.step(of[0], raceShare)
-			span, grace = max(span, step.Time), max(grace, graceRTTs*s.results[of[0]].RTT.Min)
-			paths, steps = append(paths, of[0]), append(steps, step)
-		}
-	}
-	for i := range steps {
-		steps[i].Time = span
-	}
-	var ups []netprobe.Transfer
-	for _, r := range s.together(ctx, steps, func() time.Duration { return grace }) {
-		ups = append(ups, r.Up)
-	}
-	s.enterRace(paths, ups)
-}
-
-// together takes steps of different paths at the same time. Those that have not ended some grace
-// after the first that succeeds are not waited for: their error is errSlow then.
-func (s survey) together(ctx context.Context, steps []netprobe.Step, grace func() time.Duration) []netprobe.Result {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	type finish struct {
-		step   int
-		result netprobe.Result
-	}
-	ends := make(chan finish)
-	for i, step := range steps {
-		go func() { ends <- finish{i, s.measure(ctx, []netprobe.Step{step})[0]} }()
-	}
-	results := make([]netprobe.Result, len(steps))
-	timed := false
-	for range steps {
-		f := <-ends
-		results[f.step] = f.result
-		if f.result.Err == nil && f.result.Up.Err == nil && !timed {
-			timed = true
-			defer time.AfterFunc(grace(), func() { cancel(errSlow) }).Stop()
-		}
-	}
-	return results
-}
-
-// alone measures paths one after the other until the content is hashed.
-func (s survey) alone(ctx context.Context, order []Candidate, hashed <-chan struct{}) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-hashed:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
+// alone measures paths one after the other until ctx ends.
+func (s survey) alone(ctx context.Context, order []Candidate) {
 	began := s.now()
 	done := map[int]bool{}
 	for s.now().Sub(began) < maxProbeTime {
 		i, ok := s.next(order, done)
-		if !ok || isClosed(hashed) {
+		if !ok || ctx.Err() != nil {
 			return
 		}
 		up := s.measure(ctx, []netprobe.Step{s.step(i, aloneShare)})[0].Up
@@ -203,13 +177,4 @@ func (f *findings) step(i int, share int64) netprobe.Step {
 // stepTime is how long a path with a round trip is measured.
 func stepTime(rtt time.Duration) time.Duration {
 	return min(max(stepRTTs*rtt, minStepTime), maxStepTime)
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }

@@ -82,7 +82,8 @@ func (f *fakePaths) candidates(n int) []Candidate {
 	return cs
 }
 
-// Before the first chunk one race is run at most; while the content is hashed, time costs nothing (M9).
+// Nothing is measured that the first chunk would have to wait for: while the content is hashed, time costs
+// nothing, and a race that hashing overtakes is left to the upload's first seconds (M9).
 func TestProbeBudget(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -92,14 +93,16 @@ func TestProbeBudget(t *testing.T) {
 		want    int           // transfers
 		atOnce  int           // of these
 		within  time.Duration // after the hashing
+		unraced bool
 	}{
-		{"one server: no choice", 1, 1 << 30, time.Minute, 0, 0, 0},
-		{"tiny", 3, 100 << 10, 0, 0, 0, minGrace},
-		{"small", 3, 10 << 20, 0, 0, 0, minGrace},
-		{"small, slow disk", 3, 10 << 20, time.Minute, 6, 1, 0},
-		{"large", 3, 256 << 20, 0, 3, 3, time.Second},
-		{"large, many servers", 9, 256 << 20, 0, racers, racers, time.Second},
-		{"large, some seconds of hashing", 3, 2 << 30, 10 * time.Second, 3 + 6 - 1, 3, 0},
+		{"one server: no choice", 1, 1 << 30, time.Minute, 0, 0, 0, false},
+		{"tiny", 3, 100 << 10, 0, 0, 0, minGrace, false},
+		{"small", 3, 10 << 20, 0, 0, 0, minGrace, false},
+		{"small, slow disk", 3, 10 << 20, time.Minute, 6, 1, 0, false},
+		{"large, hashed before", 3, 256 << 20, 0, 0, 0, minGrace, true},
+		{"large, hashed while they race", 9, 256 << 20, minStepTime / 2, 0, racers, 0, true},
+		{"large, many servers, hashed right after the race", 9, 256 << 20, minStepTime + minStepTime/2, racers, racers, 0, false},
+		{"large, some seconds of hashing", 3, 2 << 30, 10 * time.Second, 3 + 6 - 1, 3, 0, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -114,6 +117,9 @@ func TestProbeBudget(t *testing.T) {
 				}
 				if len(paths.transfers) != c.want || paths.most != c.atOnce {
 					t.Errorf("%d transfers, %d at once; want %d, %d: %v", len(paths.transfers), paths.most, c.want, c.atOnce, paths.transfers)
+				}
+				if f.unraced != c.unraced {
+					t.Errorf("unraced is %t", f.unraced)
 				}
 				if fastest := f.routes()[0].candidate.Name; c.want > 0 && c.servers <= racers && fastest != string(rune('a'+c.servers-1)) {
 					t.Errorf("%s is first", fastest)
@@ -178,5 +184,32 @@ func TestRecall(t *testing.T) {
 		if got := f.recall(now, c.known); got != c.want || (f.results[0].Up.Goodput == 10) != c.want {
 			t.Errorf("%s: %t, %+v", c.name, got, f.results[0].Up)
 		}
+	}
+}
+
+// Of servers about as near as the nearest, the one with the widest downlink comes first.
+func TestByDistance(t *testing.T) {
+	var f findings
+	for i, c := range []struct {
+		name string
+		rtt  time.Duration
+		down shoal.Rate
+	}{
+		{"wide but far", 100, 1000}, {"nearest", 40, 10}, {"near and wide", 45, 400}, {"near, unknown", 42, 0},
+	} {
+		url := fmt.Sprintf("http://198.18.0.%d", i+1)
+		target, err := netprobe.ParseTarget(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.candidates = append(f.candidates, Candidate{Name: c.name, URLs: []string{url}, Down: c.down})
+		f.results = append(f.results, netprobe.Result{Path: netprobe.Path{Target: target, Transport: netprobe.TCP}, RTT: netprobe.RTT{Min: c.rtt * time.Millisecond}})
+	}
+	var got []string
+	for _, c := range f.byDistance() {
+		got = append(got, c.Name)
+	}
+	if want := []string{"near and wide", "nearest", "near, unknown", "wide but far"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -24,6 +24,7 @@ type transfer struct {
 	wg      sync.WaitGroup // of connections and looks
 	ended   chan error     // of connections
 	seen    chan sight
+	raced   chan raced
 	running int // connections
 	first   int // turns at the beginning
 	lanes   int // connections at the beginning
@@ -46,7 +47,7 @@ func (s *session) transfer(ctx context.Context) error {
 		return nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	t := &transfer{session: s, ctx: ctx, ended: make(chan error), seen: make(chan sight), began: time.Now()}
+	t := &transfer{session: s, ctx: ctx, ended: make(chan error), seen: make(chan sight), raced: make(chan raced), began: time.Now()}
 	defer t.wg.Wait()
 	defer s.gate.release()
 	defer cancel(nil) // first
@@ -69,6 +70,7 @@ func (s *session) transfer(ctx context.Context) error {
 func (t *transfer) loop() error {
 	tick := time.NewTicker(tickTime)
 	defer tick.Stop()
+	t.race()
 	for {
 		select {
 		case <-t.ctx.Done():
@@ -83,6 +85,10 @@ func (t *transfer) loop() error {
 				t.idle += seen.took
 			}
 			if err := t.consider(seen, pace{speed: t.speed.best(), left: t.left()}); err != nil {
+				return err
+			}
+		case seen := <-t.raced:
+			if err := t.considerRace(seen); err != nil {
 				return err
 			}
 		case now := <-tick.C:

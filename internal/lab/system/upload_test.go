@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -125,41 +124,6 @@ func (w *uploadWorld) atServer(id shoal.ContentID) {
 	if err != nil || !bytes.Equal(got, want) {
 		w.t.Errorf("GET %s: %s, %d bytes of %d, %v; want the file", url, resp.Status, len(got), len(want), err)
 	}
-}
-
-// Client and server are killed five times each at random: what was acknowledged
-// is not sent again, and the file is whole (M9, R3).
-func TestUploadKilled(t *testing.T) {
-	t.Parallel()
-	const up, kills = 80 * mbit, 5
-	size := 8 * fileSize
-	w := newUploadWorld(t, up, size)
-	ctx := within(t, 4*time.Minute)
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
-	log := filepath.Join(t.ArtifactDir(), "seed.log")
-	before := w.sent()
-	p := w.begin(log, w.tracked()...)
-	ofServer := make([]bool, 2*kills)
-	for i := range kills {
-		ofServer[i] = true
-	}
-	rng.Shuffle(len(ofServer), func(i, j int) { ofServer[i], ofServer[j] = ofServer[j], ofServer[i] })
-	for _, server := range ofServer {
-		time.Sleep(500*time.Millisecond + time.Duration(rng.Int64N(int64(time.Second))))
-		if server {
-			must(t, w.ingest.Kill())
-			time.Sleep(time.Duration(rng.Int64N(int64(500 * time.Millisecond))))
-			must(t, w.ingest.Restart(ctx))
-		} else {
-			must(t, p.Kill())
-			must(t, p.Restart())
-		}
-	}
-	u := w.ended(ctx, p)
-	w.sentAtMost(before, size, 2*kills, u)
-	w.atServer(u.Content)
 }
 
 // Ten of a thousand chunks are damaged on the way: each is refused, and sent again (R4).

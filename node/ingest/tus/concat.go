@@ -2,6 +2,7 @@ package tus
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"github.com/tus/tusd/v2/pkg/handler"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/node/ingest/api"
+	"github.com/shoal-cdn/shoal/node/ingest/uploads"
 )
 
 // ConcatUploads implements [handler.ConcatableUpload]. What cannot be joined is no upload: the
@@ -19,7 +22,7 @@ func (u *upload) ConcatUploads(ctx context.Context, parts []handler.Upload) erro
 		return refusal(errors.Join(err, u.remove()))
 	}
 	// tusd finishes only what ends with a PATCH.
-	if err := u.d.finish(u.d.ctx, u.info.ID, u.info); err != nil {
+	if err := u.finish(); err != nil {
 		return refusal(err)
 	}
 	for _, p := range parts { // else there would be two copies until they are abandoned
@@ -30,9 +33,9 @@ func (u *upload) ConcatUploads(ctx context.Context, parts []handler.Upload) erro
 	return nil
 }
 
-// join copies the parts, durably.
+// join copies the parts, durably. A part that holds other bytes than were sent begins anew.
 func (u *upload) join(parts []handler.Upload) error {
-	f, err := u.d.root.OpenFile(u.at(dataFile), os.O_WRONLY|os.O_TRUNC, 0)
+	f, err := u.d.root.OpenFile(u.at(dataFile), os.O_RDWR|os.O_TRUNC, 0)
 	if err != nil {
 		return err
 	}
@@ -40,12 +43,27 @@ func (u *upload) join(parts []handler.Upload) error {
 	var total int64
 	for _, p := range parts {
 		n, err := appendFile(f, p.(*upload))
+		if err == nil {
+			err = u.take(io.NewSectionReader(f, total, n), p.(*upload))
+		}
 		if err != nil {
 			return err
 		}
 		total += n
 	}
 	return u.save(f, total)
+}
+
+// take sums up the copy of a part.
+func (u *upload) take(copied io.Reader, part *upload) error {
+	sum := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(u.sum, sum), copied); err != nil {
+		return err
+	}
+	if api.Digest(sum.Sum(nil)) != part.digest() {
+		return errors.Join(fmt.Errorf("part %s: %w", part.info.ID, uploads.ErrMixed), part.begin())
+	}
+	return nil
 }
 
 // appendFile copies a part without taking it through this process.

@@ -15,6 +15,7 @@ import (
 	"github.com/tus/tusd/v2/pkg/handler"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/node/ingest/api"
 	"github.com/shoal-cdn/shoal/node/ingest/uploads"
 	tapi "github.com/shoal-cdn/shoal/tracker/api"
 )
@@ -34,7 +35,7 @@ type data struct {
 	store  *uploads.Store
 	root   *os.Root
 	ctx    context.Context // what goes on longer than a request may ends with it
-	finish func(ctx context.Context, id string, info handler.FileInfo) error
+	finish func(ctx context.Context, info handler.FileInfo, sum api.Digest) error
 
 	hopeless map[string]bool // resume's: uploads that hashing again makes no better
 }
@@ -80,7 +81,7 @@ func (d *data) GetUpload(_ context.Context, id string) (handler.Upload, error) {
 		err = json.Unmarshal(b, &u.info)
 	}
 	if err == nil {
-		u.info.Offset, err = u.offset()
+		err = u.load()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("tus upload %s: %w", id, err)
@@ -113,7 +114,7 @@ func (d *data) resume(ctx context.Context) error {
 		if done, errGet := d.store.Get(u.info.ID); errGet == nil && done.Complete() {
 			continue
 		}
-		errFinish := d.finish(ctx, u.info.ID, u.info)
+		errFinish := u.finish()
 		if errors.Is(errFinish, shoal.ErrNotFound) { // it was deleted since it was finished
 			errFinish = u.remove()
 		} else if errors.Is(errFinish, shoal.ErrConflict) || errors.Is(errFinish, shoal.ErrCorrupt) || errors.Is(errFinish, shoal.ErrInvalid) {

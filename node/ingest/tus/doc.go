@@ -3,7 +3,7 @@
 // package is its data store, in the same folder as all uploads (package uploads):
 //
 //	.tus/ID/info.json   size, metadata and, of a concatenation, its parts
-//	.tus/ID/offset      how many bytes are durable: written anew, synced, renamed
+//	.tus/ID/offset      how many bytes are durable, and the state of their SHA-256: written anew, synced, renamed
 //	.tus/ID/data        the bytes
 //
 // An upload counts among all others from its creation on, a part of one too ([uploads.Store.Reserve]); a whole takes the place of
@@ -14,9 +14,12 @@
 //
 // When the last byte has come the node makes the manifest, and the upload becomes one
 // like any other: GET /v1/uploads/ID tells its content. Metadata: "filename" (or "name") is the
-// content's name; "nodes", a comma-separated list, and "dest" have it distributed. Where that fails or
+// content's name; "nodes", a comma-separated list, "dest" and "priority" have it distributed. Where that fails or
 // the process ends at whatever point, it is done again from there, at the next start or a minute later.
 //
-// One server at a time should take an upload's bytes: locks are of one process. Another that has the
-// same folder goes on from the durable offset.
+// Servers with one folder may take an upload's bytes in turn: each goes on from the durable offset. Their locks hold in one process
+// only, so two may be at one upload at a time, as when a client went on at another before the first had noticed.
+// Then one finds that the offset is not as it left it, and answers 409. What both have written is the same, or the
+// file's SHA-256 is not that of the bytes that the requests up to its end have carried: then it becomes no
+// upload; the answer is 409, and the offset is 0 again.
 package tus

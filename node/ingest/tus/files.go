@@ -2,12 +2,8 @@ package tus
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"strconv"
-
-	"github.com/shoal-cdn/shoal"
 )
 
 func (u *upload) read(name string) ([]byte, error) {
@@ -41,29 +37,4 @@ func (u *upload) replace(name string, b []byte) error {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
-}
-
-// offset is how many bytes are durable.
-func (u *upload) offset() (int64, error) {
-	b, err := u.read(offsetFile)
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.ParseInt(string(b), 10, 64)
-	if err != nil || n < 0 || n > u.info.Size {
-		return 0, fmt.Errorf("offset: %w", shoal.ErrCorrupt)
-	}
-	return n, nil
-}
-
-// save makes n bytes durable.
-func (u *upload) save(f *os.File, n int64) error {
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := u.replace(offsetFile, strconv.AppendInt(nil, n, 10)); err != nil {
-		return err
-	}
-	u.info.Offset = n
-	return nil
 }

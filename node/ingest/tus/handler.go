@@ -61,22 +61,22 @@ func New(cfg Config) (*Server, error) {
 }
 
 // finish makes what is whole an upload like any other. Of several that ask for it at a time one does it.
-func (s *Server) finish(ctx context.Context, id string, info handler.FileInfo) error {
-	_, err, _ := s.finishing.Do(id, func() (any, error) { return nil, s.adopt(ctx, id, info) })
+func (s *Server) finish(ctx context.Context, info handler.FileInfo, sum api.Digest) error {
+	_, err, _ := s.finishing.Do(info.ID, func() (any, error) { return nil, s.adopt(ctx, info, sum) })
 	return err
 }
 
-func (s *Server) adopt(ctx context.Context, id string, info handler.FileInfo) error {
+func (s *Server) adopt(ctx context.Context, info handler.FileInfo, sum api.Digest) error {
 	d, err := distributeOf(info)
 	if err != nil {
 		return err
 	}
-	u, err := s.cfg.Store.Adopt(ctx, id, nameOf(info), d, path.Join(folder, id, dataFile))
+	u, err := s.cfg.Store.Adopt(ctx, info.ID, nameOf(info), d, path.Join(folder, info.ID, dataFile), sum)
 	if err != nil {
 		return err
 	}
 	s.cfg.Adopted(u)
-	return s.cfg.Store.Unreserve(id) // what is described counts
+	return s.cfg.Store.Unreserve(info.ID) // what is described counts
 }
 
 // Resume finishes uploads that are whole and were not finished, since the process ended or

@@ -32,6 +32,11 @@ func distributeOf(info handler.FileInfo) (*api.Distribute, error) {
 		d.Nodes = append(d.Nodes, strings.TrimSpace(name))
 	}
 	d.Dest = info.MetaData["dest"]
+	if p := info.MetaData["priority"]; p != "" {
+		if err := d.Priority.Set(p); err != nil {
+			return nil, err
+		}
+	}
 	if len(d.Nodes) > tapi.MaxNames {
 		return nil, fmt.Errorf("nodes: %w: want at most %d", shoal.ErrInvalid, tapi.MaxNames)
 	}

@@ -186,6 +186,7 @@ func TestProtocol(t *testing.T) {
 	}{
 		"name escapes": {[]string{"Upload-Length", "5", "Upload-Metadata", meta("filename", "../x")}, 400},
 		"dest escapes": {[]string{"Upload-Length", "5", "Upload-Metadata", meta("filename", "x", "nodes", "a", "dest", "../x")}, 400},
+		"priority":     {[]string{"Upload-Length", "5", "Upload-Metadata", meta("filename", "x", "nodes", "a", "priority", "high")}, 400},
 		"too large":    {[]string{"Upload-Length", "2000000", "Upload-Metadata", meta("filename", "x")}, 413},
 		"2^63":         {[]string{"Upload-Length", "9223372036854775808", "Upload-Metadata", meta("filename", "x")}, 400},
 	} {

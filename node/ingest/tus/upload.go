@@ -9,6 +9,8 @@ import (
 	"path"
 
 	"github.com/tus/tusd/v2/pkg/handler"
+
+	"github.com/shoal-cdn/shoal/node/ingest/uploads"
 )
 
 // upload is one upload as tusd sees it. tusd uses it under a lock.
@@ -16,6 +18,7 @@ type upload struct {
 	d    *data
 	dir  string
 	info handler.FileInfo
+	received
 }
 
 func (u *upload) at(name string) string { return path.Join(u.dir, name) }
@@ -29,7 +32,7 @@ func (u *upload) create() error {
 	if err := u.d.root.MkdirAll(u.dir, 0o755); err != nil {
 		return err
 	}
-	return errors.Join(u.replace(offsetFile, []byte("0")), u.d.root.WriteFile(u.at(dataFile), nil, 0o644), u.replace(infoFile, b))
+	return errors.Join(u.begin(), u.d.root.WriteFile(u.at(dataFile), nil, 0o644), u.replace(infoFile, b))
 }
 
 // remove deletes the upload, and gives back what it had reserved.
@@ -48,7 +51,7 @@ func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (i
 	if sum != nil {
 		src = io.TeeReader(src, sum.hash)
 	}
-	to := io.NewOffsetWriter(f, offset)
+	to := summing{io.NewOffsetWriter(f, offset), u.sum}
 	var written int64
 	for {
 		if err := u.d.store.Room(min(saveEvery, max(0, u.info.Size-offset-written))); err != nil {
@@ -94,7 +97,16 @@ func (u *upload) FinishUpload(context.Context) error {
 	if u.info.IsPartial {
 		return nil
 	}
-	return refusal(u.d.finish(u.d.ctx, u.info.ID, u.info))
+	return refusal(u.finish())
+}
+
+// finish makes a whole upload one like any other. One that holds other bytes than were sent begins anew.
+func (u *upload) finish() error {
+	err := u.d.finish(u.d.ctx, u.info, u.digest())
+	if errors.Is(err, uploads.ErrMixed) {
+		err = errors.Join(err, u.begin())
+	}
+	return err
 }
 
 // Terminate implements [handler.TerminatableUpload].

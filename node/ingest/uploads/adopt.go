@@ -2,12 +2,14 @@ package uploads
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
+	"sync"
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/ingest/api"
@@ -18,24 +20,27 @@ import (
 func (s *Store) Root() *os.Root { return s.root }
 
 // Adopt makes a whole file, which is durable and is not written any more, a complete upload: it is
-// hashed and moved. from is its path below the store's folder. Repeating it does no harm, and
+// hashed and moved. from is its path below the store's folder, and sum the SHA-256 that it has to have: [ErrMixed] where it
+// has another. Repeating it does no harm, and
 // goes on where an earlier attempt ended, in whatever process: [shoal.ErrNotFound] where
 // the upload was adopted, and deleted since.
-func (s *Store) Adopt(ctx context.Context, task, name string, d *api.Distribute, from string) (*Upload, error) {
-	u, err := s.adopt(ctx, task, name, d, from)
+func (s *Store) Adopt(ctx context.Context, task, name string, d *api.Distribute, from string, sum api.Digest) (*Upload, error) {
+	u, err := s.adopt(ctx, task, name, d, from, sum)
 	if err != nil {
 		return nil, fmt.Errorf("adopt upload %s: %w", task, room(err))
 	}
 	return u, nil
 }
 
-func (s *Store) adopt(ctx context.Context, task, name string, d *api.Distribute, from string) (*Upload, error) {
-	m, err := s.describeFile(ctx, name, from)
-	if errors.Is(err, fs.ErrNotExist) {
+func (s *Store) adopt(ctx context.Context, task, name string, d *api.Distribute, from string, sum api.Digest) (*Upload, error) {
+	m, is, err := s.describeFile(ctx, name, from)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return s.adoptMoved(ctx, task)
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
+	case is != sum:
+		return nil, ErrMixed
 	}
 	rec, m, err := plan(&api.Description{Task: task, Torrent: m.Torrent(), Distribute: d})
 	if err != nil {
@@ -87,7 +92,7 @@ func (s *Store) adoptMoved(ctx context.Context, task string) (*Upload, error) {
 		return nil, fmt.Errorf("%w: there is another upload by its name", shoal.ErrConflict)
 	}
 	to, _, _ := u.chunks.file(0)
-	m, err := s.describeFile(ctx, u.rec.Name, path.Join(task, to))
+	m, _, err := s.describeFile(ctx, u.rec.Name, path.Join(task, to))
 	if err != nil {
 		return nil, err
 	}
@@ -97,36 +102,41 @@ func (s *Store) adoptMoved(ctx context.Context, task string) (*Upload, error) {
 	return u, u.conclude(u.chunks.m)
 }
 
-// describeFile hashes a file.
-func (s *Store) describeFile(ctx context.Context, name, from string) (*shoal.Manifest, error) {
+// describeFile hashes a file, for its manifest and as a whole.
+func (s *Store) describeFile(ctx context.Context, name, from string) (m *shoal.Manifest, sum api.Digest, err error) {
 	h, err := shoal.NewFileHasher(name)
 	if err != nil {
-		return nil, err
+		return nil, sum, err
 	}
 	f, err := s.root.Open(from)
 	if err != nil {
-		return nil, err
+		return nil, sum, err
 	}
 	defer f.Close()
 	select {
 	case s.hashing <- struct{}{}:
 		defer func() { <-s.hashing }()
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, sum, context.Cause(ctx)
 	}
+	whole := sha256.New()
+	var beside sync.WaitGroup
 	buf := make([]byte, 1<<20)
 	for {
 		n, err := f.Read(buf)
-		if _, err := h.Write(buf[:n]); err != nil {
-			return nil, err
-		}
+		beside.Go(func() { whole.Write(buf[:n]) })
+		_, failed := h.Write(buf[:n])
+		beside.Wait()
 		switch {
+		case failed != nil:
+			return nil, sum, failed
 		case errors.Is(err, io.EOF):
-			return h.Manifest()
+			m, err = h.Manifest()
+			return m, api.Digest(whole.Sum(nil)), err
 		case err != nil:
-			return nil, err
+			return nil, sum, err
 		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
+			return nil, sum, context.Cause(ctx)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 // R4: a file that was whole becomes an upload, wherever the process before ended.
 func TestAdoptAfterCrash(t *testing.T) {
 	data := noise(12, 3*shoal.MinPieceLength)
+	sum := api.DigestOf(data)
 	for step, undo := range map[string]func(at, from string) error{
 		"nothing done": func(at, _ string) error { return os.RemoveAll(at) },
 		"described":    func(at, from string) error { return os.Rename(filepath.Join(at, dataDir, "f"), from) },
@@ -30,7 +31,7 @@ func TestAdoptAfterCrash(t *testing.T) {
 			}
 			write()
 			before := openStore(t, dir, Limits{})
-			if _, err := before.Adopt(t.Context(), "t", "f", nil, ".other"); err != nil {
+			if _, err := before.Adopt(t.Context(), "t", "f", nil, ".other", sum); err != nil {
 				t.Fatal(err)
 			}
 			at := filepath.Join(dir, "t")
@@ -47,7 +48,7 @@ func TestAdoptAfterCrash(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			u, err := openStore(t, dir, Limits{}).Adopt(t.Context(), "t", "f", nil, ".other")
+			u, err := openStore(t, dir, Limits{}).Adopt(t.Context(), "t", "f", nil, ".other", sum)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -62,10 +63,15 @@ func TestAdoptAfterCrash(t *testing.T) {
 // What was moved and is not what it was is no upload.
 func TestAdoptFindsWrongData(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, ".other"), noise(13, 100), 0o644); err != nil {
+	data := noise(13, 100)
+	sum := api.DigestOf(data)
+	if err := os.WriteFile(filepath.Join(dir, ".other"), data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	u, err := openStore(t, dir, Limits{}).Adopt(t.Context(), "t", "f", nil, ".other")
+	if _, err := openStore(t, dir, Limits{}).Adopt(t.Context(), "t", "f", nil, ".other", api.Digest{}); !errors.Is(err, ErrMixed) {
+		t.Errorf("with another digest: %v", err)
+	}
+	u, err := openStore(t, dir, Limits{}).Adopt(t.Context(), "t", "f", nil, ".other", sum)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,13 +79,13 @@ func TestAdoptFindsWrongData(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := openStore(t, dir, Limits{})
-	if _, err := s.Adopt(t.Context(), "t", "f", nil, ".other"); !errors.Is(err, shoal.ErrCorrupt) {
+	if _, err := s.Adopt(t.Context(), "t", "f", nil, ".other", sum); !errors.Is(err, shoal.ErrCorrupt) {
 		t.Error(err)
 	}
 	if err := s.Delete("t"); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Adopt(t.Context(), "t", "f", nil, ".other"); !errors.Is(err, shoal.ErrNotFound) {
+	if _, err := s.Adopt(t.Context(), "t", "f", nil, ".other", sum); !errors.Is(err, shoal.ErrNotFound) {
 		t.Errorf("after it was deleted: %v", err)
 	}
 }

@@ -7,8 +7,10 @@ import (
 )
 
 const (
-	commitAfter = time.Second // after a write, unless somebody asks before
-	commitBytes = 32 << 20    // that are written: commit unasked, so that the one at the end is short
+	// commitAfter is how soon a write is committed unless somebody asks before: what comes in that time is
+	// sent again after a crash.
+	commitAfter = 250 * time.Millisecond
+	commitBytes = 32 << 20 // that are written: commit unasked, so that the one at the end is short
 )
 
 // batch is chunks that become durable together.

@@ -18,6 +18,8 @@ var (
 	ErrTooLarge = fmt.Errorf("%w: too large", shoal.ErrInvalid)
 	// ErrIncomplete: chunks are missing that the status tells.
 	ErrIncomplete = fmt.Errorf("%w: chunks are missing", shoal.ErrConflict)
+	// ErrMixed: what is here is not what was sent, as where others have written to it too.
+	ErrMixed = fmt.Errorf("%w: it holds other bytes than were sent", shoal.ErrConflict)
 )
 
 // room turns a full disk into [ErrFull].

@@ -131,10 +131,7 @@ func checkDistribute(d *api.Distribute) error {
 	case len(d.Nodes) == 0 || len(d.Nodes) > tapi.MaxNames:
 		return fmt.Errorf("%w: %d nodes: want 1 to %d", shoal.ErrInvalid, len(d.Nodes), tapi.MaxNames)
 	}
-	if err := tapi.CheckDest(d.Dest); err != nil {
-		return err
-	}
-	return d.Limits.Validate()
+	return d.Check()
 }
 
 // key identifies what is described, by whomever and whenever.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/ingest/api"
+	tapi "github.com/shoal-cdn/shoal/tracker/api"
 )
 
 // openStore opens a store as one more process would.
@@ -335,6 +336,7 @@ func TestCreateRefuses(t *testing.T) {
 		"another name":      {api.Description{Task: "t", Name: "g", Torrent: torrent}, shoal.ErrInvalid},
 		"both":              {api.Description{Task: "t", Torrent: torrent, Digests: make([]api.Digest, 1)}, shoal.ErrInvalid},
 		"dest escapes":      {api.Description{Task: "t", Name: "f", Size: 1, Distribute: distribute("n", "../x")}, shoal.ErrInvalid},
+		"priority":          {api.Description{Task: "t", Name: "f", Size: 1, Distribute: &api.Distribute{NewTask: tapi.NewTask{Nodes: []string{"n"}, Priority: 11}}}, shoal.ErrInvalid},
 		"distributed to no": {api.Description{Task: "t", Name: "f", Size: 1, Distribute: &api.Distribute{}}, shoal.ErrInvalid},
 		"too large":         {api.Description{Task: "t", Name: "f", Size: 1 << 30}, ErrTooLarge},
 	} {
