@@ -63,22 +63,26 @@ func (a *aheads) add(id shoal.ContentID, begin func() *supply.Ahead) {
 
 // askAhead asks for leases for those orders in a reply that will not be carried out without
 // one (package supply's policy): for this node alone, of what only peers in other
-// carriers have.
+// carriers have. What would wait for other tasks, its lease would expire. Leases that came with
+// orders are taken for those, and off the orders, which are kept for longer.
 func (n *Node) askAhead(r tapi.Reply) {
-	own := n.hub.Locality().Carrier
-	for _, o := range r.SubTasks {
+	own, room := n.hub.Locality().Carrier, n.tasks.Room()
+	for i := range r.SubTasks {
+		o := r.SubTasks[i]
+		r.SubTasks[i].Lease = nil
 		peers := r.Peers[o.Content]
 		near := func(p tapi.Peer) bool { return p.Carrier == "" || p.Carrier == own }
-		if o.Cancel || o.Shared || own == "" || len(peers) == 0 || slices.ContainsFunc(peers, near) {
+		if room == 0 || o.Cancel || o.Shared || own == "" || len(peers) == 0 || slices.ContainsFunc(peers, near) {
 			continue
 		}
 		if _, err := n.library.Content(o.Content); !errors.Is(err, shoal.ErrNotFound) {
 			continue // whatever of it is here, its manifest is as well
 		}
+		room--
 		n.ahead.add(o.Content, func() *supply.Ahead {
 			return supply.NewAhead(n.tracker, tapi.LeaseRequest{
 				Node: n.host.ID(), Session: n.announcer.Session(), Content: o.Content, Task: o.Task, Reason: tapi.CrossCarrier,
-			}, n.cfg.WebGuard, n.log)
+			}, o.Lease, n.cfg.WebGuard, n.log)
 		})
 	}
 }

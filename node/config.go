@@ -60,6 +60,11 @@ type Config struct {
 	// values are not allowed.
 	Up, Down shoal.Rate
 
+	// MaxTasks is how many contents are fetched for tasks at a time; further ones wait, and
+	// begin in the order of their priority and age (package subtask). 0 means
+	// [DefaultMaxTasks]. Negative values are not allowed.
+	MaxTasks int
+
 	// Web fetches what is seeded from a URL. It says which addresses may be
 	// reached, with errors of kind [shoal.ErrInvalid] for the others: the URL is
 	// the choice of whoever reaches the API. nil means no seeding from URLs.
@@ -83,6 +88,10 @@ type Config struct {
 	// Log takes what happens; nil discards it.
 	Log *slog.Logger
 }
+
+// DefaultMaxTasks is how many contents are fetched for tasks at a time unless a [Config]
+// says otherwise.
+const DefaultMaxTasks = 8
 
 // GatewayConfig says where a node's gateway is and what it may cost.
 type GatewayConfig struct {
@@ -142,6 +151,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.WebMax == 0 {
 		c.WebMax = 1 << 40
+	}
+	if c.MaxTasks < 0 {
+		return c, fmt.Errorf("node: %w: %d tasks at a time", shoal.ErrInvalid, c.MaxTasks)
+	}
+	if c.MaxTasks == 0 {
+		c.MaxTasks = DefaultMaxTasks
 	}
 	abs, err := filepath.Abs(c.Data)
 	if err != nil {

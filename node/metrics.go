@@ -92,7 +92,7 @@ func (f figures) Collect(ch chan<- prometheus.Metric) {
 	gauge(descPieces, float64(pieces))
 	gauge(descPeers, float64(f.n.hub.PeerCount()))
 
-	states := map[tapi.State]int{tapi.Running: 0, tapi.Succeeded: 0, tapi.Failed: 0, tapi.Cancelled: 0}
+	states := map[tapi.State]int{tapi.Pending: 0, tapi.Running: 0, tapi.Succeeded: 0, tapi.Failed: 0, tapi.Cancelled: 0}
 	for _, r := range f.n.tasks.Reports() {
 		states[r.State]++
 	}
@@ -105,6 +105,7 @@ func (f figures) Collect(ch chan<- prometheus.Metric) {
 	down, up := f.n.hub.Rates()
 	gauge(descRate, float64(down), "down")
 	gauge(descRate, float64(up), "up")
+	f.n.paths.collect(gauge)
 	f.n.collectDiscovery(counter, gauge)
 	if g := f.n.gateway; g != nil {
 		st := g.Stats()

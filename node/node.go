@@ -52,6 +52,7 @@ type Node struct {
 	library   *library.Library
 	tasks     *subtask.Executor
 	ahead     *aheads
+	paths     transports // of upstreams
 	announcer *announce.Announcer
 	listener  net.Listener    // nil without an HTTP API
 	gateway   *gatewayServer  // nil without a gateway
@@ -94,9 +95,12 @@ func open(ctx context.Context, cfg Config, opts options) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	n.paths = newTransports()
 	n.ahead = newAheads()
 	n.release = append(n.release, n.ahead.close)
-	n.tasks, err = subtask.Open(filepath.Join(cfg.Data, "tasks"), n.library, n.wake, n.log)
+	n.tasks, err = subtask.Open(subtask.Config{
+		Dir: filepath.Join(cfg.Data, "tasks"), Contents: n.library, Most: cfg.MaxTasks, Changed: n.wake, Log: n.log,
+	})
 	if err != nil {
 		return nil, errors.Join(err, n.library.Close())
 	}

@@ -54,7 +54,7 @@ func (n *Node) newSession(m *shoal.Manifest, st *timedStore, s *swarm.Swarm) *se
 		Manifest: m, Swarm: s, Held: st.Pieces, Leases: n.tracker,
 		Node: n.host.ID(), Session: n.announcer.Session(), Task: func() string { return n.tasks.For(m.ID()) },
 		Shared: func() bool { return n.tasks.Shared(m.ID()) },
-		Down:   n.cfg.Down, Disk: st.spent, Guard: n.cfg.WebGuard, Ahead: ahead, Log: n.log,
+		Down:   n.cfg.Down, Disk: st.spent, Guard: n.cfg.WebGuard, Paths: n.paths, Ahead: ahead, Log: n.log,
 	})
 	go func() {
 		defer close(ses.ended)

@@ -1,7 +1,6 @@
 package tracker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +26,7 @@ func (t *Tracker) createTask(ctx context.Context, now time.Time, req api.NewTask
 	err = t.db.CreateTask(ctx, task)
 	if errors.Is(err, shoal.ErrConflict) {
 		// A repeated request: its answer was lost on the way.
-		if there, e := t.task(ctx, now, task.ID); e == nil && there.Content == task.Content && there.Dest == task.Dest {
+		if there, e := t.task(ctx, now, task.ID); e == nil && there.Content == task.Content && there.Dest == task.Dest && there.Priority == task.Priority {
 			return there, nil
 		}
 	}
@@ -38,7 +37,7 @@ func (t *Tracker) createTask(ctx context.Context, now time.Time, req api.NewTask
 	for _, s := range task.Nodes {
 		t.nodes.Notify(s.Node)
 	}
-	t.log.Info("task created", "task", task.ID, "content", task.Content, "nodes", len(task.Nodes))
+	t.log.Info("task created", "task", task.ID, "content", task.Content, "nodes", len(task.Nodes), "priority", task.Priority)
 	return task.Full(now), nil
 }
 
@@ -46,7 +45,7 @@ func (t *Tracker) prepareTask(ctx context.Context, now time.Time, req api.NewTas
 	if req.ID == "" {
 		req.ID = api.NewTaskID()
 	}
-	if err := cmp.Or(api.CheckTaskID(req.ID), api.CheckDest(req.Dest), req.Limits.Validate()); err != nil {
+	if err := req.Check(); err != nil {
 		return tasks.Task{}, err
 	}
 	switch n := len(req.Nodes); {

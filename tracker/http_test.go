@@ -64,6 +64,7 @@ func TestErrorsOverHTTP(t *testing.T) {
 		{"absolute destination", create("n", "/etc/passwd", m.ID()), shoal.ErrInvalid, "/etc/passwd"},
 		{"destination outside", create("n", "a/../../b", m.ID()), shoal.ErrInvalid, "below the node's files"},
 		{"unclean destination", create("n", "a//b", m.ID()), shoal.ErrInvalid, `"a/b"`},
+		{"priority", second(c.CreateTask(ctx, api.NewTask{Content: m.ID(), Nodes: []string{"n"}, Priority: 11})), shoal.ErrInvalid, "priority 11: want a whole number from -10 to 10"},
 		{"backslashes", create("n", `a\b`, m.ID()), shoal.ErrInvalid, ""},
 	} {
 		if !errors.Is(tt.err, tt.kind) || !strings.Contains(tt.err.Error(), tt.text) {
@@ -88,6 +89,7 @@ func TestRawHTTP(t *testing.T) {
 		{name: "torrent too large", method: "PUT", path: "/v1/contents/" + (shoal.ContentID{}).String(), body: strings.Repeat(" ", api.MaxTorrentBytes+1), status: 413, kind: "invalid"},
 		{name: "malformed content ID", method: "GET", path: "/v1/contents/x", status: 400, kind: "invalid"},
 		{name: "malformed query", method: "GET", path: "/v1/tasks?limit=-1", status: 422, kind: "invalid"},
+		{name: "no number as priority", method: "POST", path: "/v1/tasks", body: `{"nodes":["all"],"priority":"high"}`, status: 422, kind: "invalid"},
 		{name: "from a page elsewhere", method: "POST", path: "/v1/tasks", header: "Sec-Fetch-Site: cross-site", status: 403, kind: "invalid"},
 		{name: "unknown fields", method: "POST", path: "/v1/announce", status: 200,
 			body: `{"node":{"id":"id1","name":"n","addrs":null,"later":1},"session":"s","full":true,"cursor":0,"x":[]}`},
@@ -137,6 +139,20 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("schema %s is missing", name)
 		}
 	}
+	var task struct {
+		Properties struct {
+			Priority struct {
+				Type             string
+				Minimum, Maximum int
+			}
+		}
+	}
+	if err := json.Unmarshal(doc.Components.Schemas["NewTask"], &task); err != nil {
+		t.Fatal(err)
+	}
+	if p := task.Properties.Priority; p.Type != "integer" || p.Minimum != int(api.MinPriority) || p.Maximum != int(api.MaxPriority) {
+		t.Errorf("priority of a task: %+v", p)
+	}
 	if strings.Contains(body, "$schema") {
 		t.Error("bodies have links to schemas")
 	}
@@ -173,7 +189,7 @@ func fetch(t *testing.T, url string) string {
 func FuzzPost(f *testing.F) {
 	f.Add("/v1/announce", `{"node":{"id":"id1","name":"n","addrs":["/ip4/10.0.0.1/tcp/1"],"carrier":"c"},"session":"s","seq":3,"full":true,"holdings":[{"content":"`+strings.Repeat("01", 32)+`","role":"fetcher","pieces":{"total":9,"count":1,"bits":"gAA="}}],"gone":["`+strings.Repeat("02", 32)+`"],"sub_tasks":[{"task":"t","state":"running","bytes":{"origin":1},"faults":[{"peer":"id2","kind":"corrupt","count":1}]}],"cursor":1}`)
 	f.Add("/v1/announce", `{"node":{"id":"id1","name":"n","addrs":[]},"session":"s","cursor":0,"leaving":true}`)
-	f.Add("/v1/tasks", `{"content":"`+strings.Repeat("01", 32)+`","nodes":["all","n"],"dest":"a/b"}`)
+	f.Add("/v1/tasks", `{"content":"`+strings.Repeat("01", 32)+`","nodes":["all","n"],"dest":"a/b","priority":-3}`)
 	f.Add("/v1/tasks/x/cancel", ``)
 	f.Add("/v1/leases", `{"node":"id1","session":"s","content":"`+strings.Repeat("01", 32)+`","reason":"no_peers","kinds":["node"],"excluded":[{"upstream":"http://x/","reason":"404"}],"lease":"l","used":1,"done":true}`)
 	f.Add("/v1/tasks", `{"content":"`+strings.Repeat("01", 32)+`","nodes":["n"],"limits":{"egress_copies":1,"egress_rate":5,"carriers":{"c":{"egress_copies":2}}}}`)

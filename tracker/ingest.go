@@ -48,7 +48,7 @@ func ingestServers(nodes []api.Node, place shoal.Locality, from netip.Addr) []ap
 			continue
 		}
 		found = append(found, candidate{
-			api.IngestServer{ID: n.ID, Name: n.Name, Gateway: n.Gateway, Locality: n.Locality},
+			api.IngestServer{ID: n.ID, Name: n.Name, Gateway: n.Gateway, Down: n.Down, Locality: n.Locality},
 			place.Nearness(n.Locality), sharedBits(from, registry.IPs(n.Addrs)),
 		})
 	}

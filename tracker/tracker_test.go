@@ -279,5 +279,41 @@ func TestRepeatedCreateTask(t *testing.T) {
 		if _, err := f.client.CreateTask(t.Context(), req); !errors.Is(err, shoal.ErrConflict) {
 			t.Errorf("another task of the same ID: %v", err)
 		}
+		req.Dest, req.Priority = "", 1
+		if _, err := f.client.CreateTask(t.Context(), req); !errors.Is(err, shoal.ErrConflict) {
+			t.Errorf("of another priority: %v", err)
+		}
+	})
+}
+
+// A task's priority reaches its nodes, and what its nodes queue is seen to be.
+func TestPriority(t *testing.T) {
+	m := content(t, 6)
+	bubble(t, func(t *testing.T, f *fixture) {
+		must(f.client.PutContent(t.Context(), m.Torrent()))
+		n := f.node("n")
+		n.say(0)
+		task := must(f.client.CreateTask(t.Context(), api.NewTask{Content: m.ID(), Nodes: []string{"n"}, Priority: 7}))
+		if r := n.say(0); len(r.SubTasks) != 1 || r.SubTasks[0].Priority != 7 {
+			t.Fatalf("orders %+v", r.SubTasks)
+		}
+		if got := must(f.client.Task(t.Context(), task.ID)).Nodes[0]; got.Queued || got.Why.Queued != 0 {
+			t.Errorf("before the node has said so: %+v", got)
+		}
+		if r := n.report(task.ID, api.Pending); len(r.SubTasks) != 0 {
+			t.Errorf("an order that waits is repeated: %+v", r.SubTasks)
+		}
+		time.Sleep(10 * time.Second)
+		got := must(f.client.Task(t.Context(), task.ID))
+		if s := got.Nodes[0]; got.Priority != 7 || got.State != api.Pending || !s.Queued || s.Seconds != 10 || s.Why.Queued != 10 {
+			t.Errorf("queued: %+v", got)
+		}
+		n.report(task.ID, api.Running)
+		if s := must(f.client.Task(t.Context(), task.ID)).Nodes[0]; s.Queued || s.State != api.Running {
+			t.Errorf("running: %+v", s)
+		}
+		if l := must(f.client.Tasks(t.Context(), "", 1)); len(l) != 1 || l[0].Priority != 7 {
+			t.Errorf("listed: %+v", l)
+		}
 	})
 }

@@ -47,6 +47,7 @@ type Config struct {
 	// not known.
 	Disk  func() time.Duration
 	Guard fallback.Guard // for web seeds; what it allows, nodes may have too
+	Paths fallback.Paths // what other fetches know of upstreams; nil: nothing
 	Ahead *Ahead         // the first lease, where it has been asked for already; nil: it has not
 	Log   *slog.Logger
 }

@@ -38,17 +38,19 @@ type Reply struct {
 // session; a cancellation, until the node has reported a final state. A node
 // that is told to cancel what it doesn't know reports [Cancelled].
 type SubTaskOrder struct {
-	Task    string          `json:"task"`
-	Content shoal.ContentID `json:"content"`
-	Dest    string          `json:"dest,omitempty"`   // relative path below the node's files; "": the content's name
-	Shared  bool            `json:"shared,omitempty"` // the task is for other nodes too
-	Cancel  bool            `json:"cancel,omitempty"`
+	Task     string          `json:"task"`
+	Content  shoal.ContentID `json:"content"`
+	Priority Priority        `json:"priority,omitempty"` // which of the orders that wait goes first
+	Dest     string          `json:"dest,omitempty"`     // relative path below the node's files; "": the content's name
+	Shared   bool            `json:"shared,omitempty"`   // the task is for other nodes too
+	Cancel   bool            `json:"cancel,omitempty"`
+	Lease    *Lease          `json:"lease,omitempty"` // granted unasked where the node will need one for certain; a repeated order has the same one
 }
 
 // SubTaskReport is a node's word on its part of a task (M11).
 type SubTaskReport struct {
 	Task    string  `json:"task"`
-	State   State   `json:"state"` // pending: accepted, not begun
+	State   State   `json:"state"` // pending: accepted, and others go first
 	Error   string  `json:"error,omitempty"`
 	Pieces  int     `json:"pieces"`  // how many it has by now
 	Seconds float64 `json:"seconds"` // since it accepted the order, or until it ended

@@ -12,7 +12,8 @@ import (
 type IngestServer struct {
 	ID      shoal.NodeID `json:"id"`
 	Name    string       `json:"name"`
-	Gateway []string     `json:"gateway"` // base URLs at which it takes them, those with TLS first; as in [NodeInfo]
+	Gateway []string     `json:"gateway"`        // base URLs at which it takes them, those with TLS first; as in [NodeInfo]
+	Down    shoal.Rate   `json:"down,omitempty"` // its downlink, bytes/s; 0: unknown
 	shoal.Locality
 }
 

@@ -15,7 +15,7 @@ func CheckLeaseID(id string) error {
 }
 
 func (w Why) validate() error {
-	for _, s := range []float64{w.Active, w.NoPeer, w.SlowPeer, w.Lease, w.Upstream, w.Disk, w.Limit} {
+	for _, s := range []float64{w.Queued, w.Active, w.NoPeer, w.SlowPeer, w.Lease, w.Upstream, w.Disk, w.Limit} {
 		if !(s >= 0 && s <= maxSeconds) { // NaN neither
 			return invalid("account of its time: %v seconds", s)
 		}

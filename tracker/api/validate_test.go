@@ -62,6 +62,7 @@ func TestValidate(t *testing.T) {
 		"negative bytes":      func(a *Announce) { a.SubTasks[0].Bytes.Peers = -1 },
 		"many reports":        func(a *Announce) { a.SubTasks = make([]SubTaskReport, MaxReports+1) },
 		"negative seconds":    func(a *Announce) { a.SubTasks[0].Why.Lease = -1 },
+		"negative queue":      func(a *Announce) { a.SubTasks[0].Why.Queued = -1 },
 		"no number":           func(a *Announce) { a.SubTasks[0].Why.Active = math.NaN() },
 		"endless seconds":     func(a *Announce) { a.SubTasks[0].Why.Disk = math.Inf(1) },
 		"many faults":         func(a *Announce) { a.SubTasks[0].Faults = make([]Fault, MaxFaults+1) },

@@ -98,14 +98,43 @@ func (p *Planner) SetWebSeeds(id shoal.ContentID, urls []string) {
 func (p *Planner) Lease(now time.Time, r *api.LeaseRequest, content *Content, limits api.Limits) (api.LeaseReply, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	reply, _, err := p.lease(now, r, content, limits)
+	return reply, err
+}
+
+// Offer is Lease for a node that has not asked yet, but will for certain: it is told with an
+// order. A node that was offered a lease of the content, and has it still, is offered the same
+// one, which is not fresh; one that has asked for any meanwhile is offered none: nil, as where it is refused.
+func (p *Planner) Offer(now time.Time, r *api.LeaseRequest, content *Content, limits api.Limits) (offer *api.Lease, fresh bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expire(now)
+	for l := range p.byNode[r.Node] {
+		if l.book.content.id != r.Content {
+			continue
+		}
+		if l.unasked {
+			return l.api(now, p.connections(l)), false, nil
+		}
+		return nil, false, nil
+	}
+	reply, l, err := p.lease(now, r, content, limits)
+	if l != nil {
+		l.unasked = true
+	}
+	return reply.Lease, l != nil, err
+}
+
+// lease is [Planner.Lease], and the lease that was granted anew; nil: none was. The caller holds mu.
+func (p *Planner) lease(now time.Time, r *api.LeaseRequest, content *Content, limits api.Limits) (api.LeaseReply, *lease, error) {
 	info, ok := p.cfg.Nodes.Known(r.Node, r.Session)
 	if !ok {
-		return api.LeaseReply{}, fmt.Errorf("lease: node %s: %w: it has not announced in this session", r.Node.Short(), shoal.ErrConflict)
+		return api.LeaseReply{}, nil, fmt.Errorf("lease: node %s: %w: it has not announced in this session", r.Node.Short(), shoal.ErrConflict)
 	}
 	p.expire(now)
 	l, err := p.ledger(now, r.Content, content, info.Carrier)
 	if err != nil {
-		return api.LeaseReply{}, fmt.Errorf("lease: %w", err)
+		return api.LeaseReply{}, nil, fmt.Errorf("lease: %w", err)
 	}
 	a := &ask{now: now, r: r, info: info, book: p.books[r.Content], ledger: l, task: r.Task, bounds: boundsOf(limits, info.Carrier)}
 	if limits.IsZero() {
@@ -127,37 +156,37 @@ func (p *Planner) Lease(now time.Time, r *api.LeaseRequest, content *Content, li
 		switch {
 		case !r.Done && mine && old.progress(now):
 			p.endings.move(old, now.Add(leaseTTL))
-			return api.LeaseReply{Lease: old.api(now, p.connections(old))}, nil
+			return api.LeaseReply{Lease: old.api(now, p.connections(old))}, nil, nil
 		case mine:
 			p.end(now, old, true)
 		}
 		if !r.Done {
-			return p.refused(a, api.NoProgress), nil
+			return p.refused(a, api.NoProgress), nil, nil
 		}
 	}
-	reply := p.answer(a)
+	reply, granted := p.answer(a)
 	reply.Push = p.push(a)
-	return reply, nil
+	return reply, granted, nil
 }
 
-// answer grants a new lease or refuses one.
-func (p *Planner) answer(a *ask) api.LeaseReply {
+// answer grants a new lease or refuses one: nil.
+func (p *Planner) answer(a *ask) (api.LeaseReply, *lease) {
 	switch {
 	case a.now.Before(p.cfg.Open):
-		return p.refused(a, api.Starting)
+		return p.refused(a, api.Starting), nil
 	case a.asker.leases >= maxLeases:
-		return p.refused(a, api.Enough)
+		return p.refused(a, api.Enough), nil
 	case len(p.leases) >= maxAll:
-		return p.refused(a, api.Busy)
+		return p.refused(a, api.Busy), nil
 	}
 	l, why := p.choose(a)
 	if l == nil {
 		r := p.refused(a, why)
 		a.asker.refuse(a.now, a.now.Add(time.Duration(r.RetryAfter*float64(time.Second))))
-		return r
+		return r, nil
 	}
 	p.grant(a, l)
-	return api.LeaseReply{Lease: l.api(a.now, p.connections(l))}
+	return api.LeaseReply{Lease: l.api(a.now, p.connections(l))}, l
 }
 
 // Return gives a lease back by which used bytes were read. It reports whether
