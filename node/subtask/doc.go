@@ -18,8 +18,12 @@
 //   - An order waits for as long as higher ones, or older ones of its priority, come
 //     faster than they end. Nothing lifts it meanwhile.
 //
-// A fetch to which nothing comes for 5 seconds no longer counts, so that contents
-// nobody can send hold up none that somebody can. It goes on, and when it moves again more than
-// Most are under way. An order whose content is here, or on its way for another
-// reason, begins at once, since it costs nothing.
+// A fetch to which nothing comes for 5 seconds no longer counts, unless the node is busy
+// hashing or moving what it has, so that contents nobody can send hold up none that
+// somebody can. It goes on, and when it moves again more than Most do. In all, four
+// times Most are under way at the most: the outage of a tracker or an origin must not
+// begin everything there is. Where so many get nothing, further orders wait.
+//
+// An order whose content is here, or on its way for another reason, begins at once,
+// since it costs nothing.
 package subtask

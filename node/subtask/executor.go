@@ -21,6 +21,8 @@ type Contents interface {
 	Drop(id shoal.ContentID) error
 	// Coming reports whether a content is here, or on its way already.
 	Coming(id shoal.ContentID) bool
+	// Busy reports whether a content waits for nothing but this node's disk.
+	Busy(id shoal.ContentID) bool
 	Tally(id shoal.ContentID) library.Tally
 }
 
@@ -130,8 +132,8 @@ func (e *Executor) work() {
 		case <-e.stop:
 			return
 		case <-e.more:
-		case now := <-tick.C:
-			e.feel(now)
+		case <-tick.C:
+			e.feel(time.Now()) // the tick may be from before what took long
 		}
 		for next := e.next(); next != nil; next = e.next() {
 			next()
@@ -160,7 +162,8 @@ func (e *Executor) feel(now time.Time) {
 	defer e.mu.Unlock()
 	for _, t := range e.tasks {
 		if t.running() {
-			t.pulse.feel(e.cfg.Contents.Tally(t.Order.Content), now)
+			id := t.Order.Content
+			t.pulse.feel(e.cfg.Contents.Tally(id), e.cfg.Contents.Busy(id), now)
 		}
 	}
 	e.start()

@@ -24,9 +24,14 @@ type fakeContents struct {
 	dropErr  error    // Drop's answer
 	dropped  int
 	coming   map[shoal.ContentID]bool
+	busy     bool
+	slow     func() // called by Want; may be nil
 }
 
 func (f *fakeContents) Want(_ shoal.ContentID, dest string, operator bool) (bool, error) {
+	if f.slow != nil {
+		f.slow()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if operator {
@@ -47,6 +52,12 @@ func (f *fakeContents) Coming(id shoal.ContentID) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.coming[id]
+}
+
+func (f *fakeContents) Busy(shoal.ContentID) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.busy
 }
 
 func (f *fakeContents) Tally(shoal.ContentID) library.Tally {

@@ -65,11 +65,15 @@ func (e *Executor) fetch(o api.SubTaskOrder) {
 		return
 	}
 	complete, err := e.cfg.Contents.Want(o.Content, o.Dest, false)
-	if !complete && err == nil || errors.Is(err, library.ErrClosing) {
+	if errors.Is(err, library.ErrClosing) {
 		return
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if !complete && err == nil {
+		t.pulse.moved = time.Now() // it may have taken the library long to come to it
+		return
+	}
 	e.end(e.tasks[o.Task], err)
 	e.start()
 }
@@ -115,7 +119,7 @@ func (e *Executor) cancel(o api.SubTaskOrder) {
 	}
 	id := t.Order.Content
 	t.end(e.cfg.Contents.Tally(id), time.Now(), api.Cancelled, "")
-	t.Dropping = !t.Began.IsZero()
+	t.Dropping = !t.Began.IsZero() || t.Heir
 	e.save(t)
 	e.cfg.Log.Info("task cancelled", "task", o.Task, "content", id)
 	if t.Dropping {
@@ -126,7 +130,7 @@ func (e *Executor) cancel(o api.SubTaskOrder) {
 // drop ends the fetch of a cancelled task, unless another wants the content by now.
 // The task is kept until then, so that a crash does not leave what was fetched.
 func (e *Executor) drop(task string, id shoal.ContentID) {
-	if e.For(id) == "" {
+	if !e.bequeath(id) {
 		err := e.cfg.Contents.Drop(id)
 		if errors.Is(err, library.ErrClosing) {
 			return // after the next start
@@ -147,6 +151,24 @@ func (e *Executor) drop(task string, id shoal.ContentID) {
 		return
 	}
 	e.save(t)
+}
+
+// bequeath leaves what was fetched of a content to the orders that still want it; false:
+// there are none.
+func (e *Executor) bequeath(id shoal.ContentID) (wanted bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, t := range e.tasks {
+		if t.Order.Content != id || t.final() {
+			continue
+		}
+		wanted = true
+		if t.Began.IsZero() && !t.Heir {
+			t.Heir = true
+			e.keep(t)
+		}
+	}
+	return wanted
 }
 
 // save is for what the node goes on from with or without the record: the

@@ -39,6 +39,12 @@ func (f *fakeContents) begun() string {
 	return strings.Join(f.wanted, " ")
 }
 
+func (f *fakeContents) setBusy(busy bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.busy = busy
+}
+
 func (f *fakeContents) move(bytes int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -131,6 +137,47 @@ func TestStalledLeavesRoom(t *testing.T) {
 	})
 }
 
+// What the node itself takes long for is no stall: to come to an order, to hash what it has of
+// the content, to publish it.
+func TestBusyIsNoStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &fakeContents{slow: func() { time.Sleep(3 * stalledAfter) }}
+		e := openWith(t, t.TempDir(), c, 1)
+		e.Accept([]api.SubTaskOrder{orderOf(1, 0)})
+		e.Accept([]api.SubTaskOrder{orderOf(2, 0)})
+		time.Sleep(3*stalledAfter + feelEvery)
+		for range 20 {
+			c.setBusy(true)
+			time.Sleep(2 * stalledAfter)
+			c.setBusy(false)
+			time.Sleep(stalledAfter - 2*feelEvery)
+		}
+		if got := states(e); got != "t1=running t2=pending" {
+			t.Fatalf("%s while the node is busy", got)
+		}
+		time.Sleep(3 * feelEvery)
+		synctest.Wait()
+		if got := states(e); got != "t1=running t2=running" {
+			t.Errorf("%s when nothing has come for long", got)
+		}
+	})
+}
+
+// An outage begins no more than so many in all.
+func TestOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &fakeContents{}
+		e := openWith(t, t.TempDir(), c, 2)
+		for n := range byte(20) {
+			accept(e, orderOf(n, 0))
+		}
+		time.Sleep(time.Hour)
+		if n := len(strings.Fields(c.begun())); n != 2*mostUnderWay || e.Room() != 0 {
+			t.Errorf("%d begun, room for %d", n, e.Room())
+		}
+	})
+}
+
 // What waits is waiting after a restart, in the same order; what ran goes on first, however
 // low.
 func TestRestartWithQueue(t *testing.T) {
@@ -188,6 +235,39 @@ func TestCancelQueued(t *testing.T) {
 	accept(e, cancel)
 	if got := states(e); got != "t1=cancelled t2=cancelled t3=running" || c.dropped != 1 || c.begun() != "t1 t3" {
 		t.Errorf("%s, dropped %d, begun %s", got, c.dropped, c.begun())
+	}
+}
+
+// A partial goes with the last order for it, also where that never began.
+func TestCancelPartialLeftToAnother(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		dir := filepath.Join(t.TempDir(), "tasks")
+		c := &fakeContents{}
+		first, other := orderOf(1, 0), orderOf(2, 10)
+		accept(openWith(t, dir, c, 2), first, other)
+
+		e := openWith(t, dir, c, 1) // killed; of the two only the other goes on
+		e.Resume()
+		second := first
+		second.Task = "u1"
+		accept(idle(e), second)
+		if got := states(e); got != "t1=pending t2=running u1=pending" {
+			t.Fatal(got)
+		}
+		first.Cancel, second.Cancel = true, true
+		accept(e, first)
+		if restart {
+			e = openWith(t, dir, c, 1)
+			e.Resume()
+			idle(e)
+		}
+		if c.dropped != 0 {
+			t.Fatal("dropped while an order wants it")
+		}
+		accept(e, second)
+		if got := states(e); got != "t1=cancelled t2=running u1=cancelled" || c.dropped != 1 {
+			t.Errorf("restarted %v: %s, dropped %d times", restart, got, c.dropped)
+		}
 	}
 }
 

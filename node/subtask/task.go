@@ -16,6 +16,7 @@ type task struct {
 	WhyThen  api.Why           `json:"why_then,omitzero"`  // its account of time, likewise
 	Report   api.SubTaskReport `json:"report"`             // as far as it is final; while it is not, pending says that others go first
 	Dropping bool              `json:"dropping,omitempty"` // cancelled, and what was fetched is still to be removed
+	Heir     bool              `json:"heir,omitempty"`     // a cancelled order left what was fetched to this one, to remove it if it is cancelled too
 
 	kept      bool // it is in the journal
 	asleep    bool // from before a restart, and not yet resumed

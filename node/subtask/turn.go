@@ -25,7 +25,7 @@ func turn(tasks map[string]*task, most int) (begin []*task) {
 			waiting = append(waiting, t)
 		}
 	}
-	for room := most - moving(under); room > 0 && len(waiting) > 0; room-- {
+	for room := room(under, most); room > 0 && len(waiting) > 0; room-- {
 		id := slices.MinFunc(waiting, sooner).Order.Content
 		of := func(t *task) bool { return t.Order.Content == id }
 		for _, t := range waiting {
@@ -62,16 +62,21 @@ func underWay(tasks map[string]*task) map[shoal.ContentID]bool {
 	return under
 }
 
-func moving(under map[shoal.ContentID]bool) (n int) {
+// room is how many further contents may begin.
+func room(under map[shoal.ContentID]bool, most int) int {
+	moving := 0
 	for _, moves := range under {
 		if moves {
-			n++
+			moving++
 		}
 	}
-	return n
+	return max(0, min(most-moving, mostUnderWay*most-len(under)))
 }
 
 const (
+	// mostUnderWay, times as many as may move, are under way in total: when what they all
+	// wait for is back, such as the tracker, no more than these move at once.
+	mostUnderWay = 4
 	// stalledAfter is how long nothing has come of a content when its fetch no longer
 	// counts.
 	stalledAfter = 5 * time.Second
@@ -87,9 +92,9 @@ type pulse struct {
 	stalled bool
 }
 
-// feel looks at what has come by now.
-func (p *pulse) feel(ty library.Tally, now time.Time) {
-	if ty.Pieces != p.pieces || ty.Bytes != p.bytes {
+// feel looks at what has come by now. While the node is busy with what it has, nothing can.
+func (p *pulse) feel(ty library.Tally, busy bool, now time.Time) {
+	if busy || ty.Pieces != p.pieces || ty.Bytes != p.bytes {
 		p.pieces, p.bytes, p.moved = ty.Pieces, ty.Bytes, now
 	}
 	p.stalled = now.Sub(p.moved) >= stalledAfter

@@ -23,7 +23,7 @@ func (e *Executor) Reports() []api.SubTaskReport {
 func (e *Executor) Room() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return max(0, e.cfg.Most-moving(underWay(e.tasks)))
+	return room(underWay(e.tasks), e.cfg.Most)
 }
 
 // For names a task for which a content is being fetched, or will be; "" where there is none.

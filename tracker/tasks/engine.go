@@ -118,8 +118,9 @@ func (e *Engine) Report(now time.Time, node shoal.NodeID, reports []api.SubTaskR
 }
 
 func (e *Engine) report(now time.Time, s *subTask, r *api.SubTaskReport) {
+	back := !s.told && s.State == api.Running // a node that was restarted may have put off what it had begun
 	s.told = true
-	if s.State == api.Pending && r.State == api.Pending {
+	if r.State == api.Pending && (s.State == api.Pending || back) {
 		waited := min(r.Seconds, now.Sub(s.task.Created).Seconds())
 		s.Queued = now.Add(-time.Duration(waited * float64(time.Second)))
 	}
@@ -130,7 +131,7 @@ func (e *Engine) report(now time.Time, s *subTask, r *api.SubTaskReport) {
 		s.lingers = !r.State.Final()
 		e.index(s)
 		return
-	case rank(r.State) < rank(s.State):
+	case rank(r.State) < rank(s.State) && !back:
 		return
 	}
 	next := s.SubTask
@@ -139,7 +140,7 @@ func (e *Engine) report(now time.Time, s *subTask, r *api.SubTaskReport) {
 	e.change(now, s, next)
 }
 
-// rank orders states by how far they are; a report of less is late.
+// rank orders states by how far they are; within a session a report of less is late.
 func rank(s api.State) int {
 	switch s {
 	case api.Pending:

@@ -191,9 +191,21 @@ func TestQueued(t *testing.T) {
 			t.Errorf("%+v", task.Nodes)
 		}
 	}
-	say(e, t0.Add(20*time.Second), "a=running a=pending") // a node that was restarted may put it off again
-	if a := get(t, e, t0.Add(30*time.Second)).Nodes[0]; a.Queued || a.State != api.Running {
-		t.Errorf("%+v", a)
+	for _, tt := range []struct {
+		reports string
+		want    api.State
+	}{
+		{"a=running a=pending", api.Running}, // the last is late
+		{"a=pending", api.Pending},           // a node that was restarted may put it off again
+		{"a=pending a=running a=pending", api.Running},
+		{"a=succeeded a=pending", api.Succeeded},
+		{"a=pending", api.Succeeded},
+	} {
+		say(e, t0.Add(20*time.Second), tt.reports)
+		if a := get(t, e, t0.Add(30*time.Second)).Nodes[0]; a.State != tt.want || a.Queued != (tt.want == api.Pending) {
+			t.Errorf("%s: %+v", tt.reports, a)
+		}
+		e.Restarted("ida")
 	}
 }
 
