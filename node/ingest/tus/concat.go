@@ -18,7 +18,7 @@ import (
 // ConcatUploads implements [handler.ConcatableUpload]. What cannot be joined is no upload: the
 // client has its parts, and asks anew.
 func (u *upload) ConcatUploads(ctx context.Context, parts []handler.Upload) error {
-	if err := u.join(parts); err != nil {
+	if err := u.join(ctx, parts); err != nil {
 		return refusal(errors.Join(err, u.remove()))
 	}
 	// tusd finishes only what ends with a PATCH.
@@ -33,8 +33,11 @@ func (u *upload) ConcatUploads(ctx context.Context, parts []handler.Upload) erro
 	return nil
 }
 
-// join copies the parts, durably. A part that holds other bytes than were sent begins anew.
-func (u *upload) join(parts []handler.Upload) error {
+// join copies the parts, durably, unless ctx or the process ends. A part that holds other bytes than were sent begins anew.
+func (u *upload) join(ctx context.Context, parts []handler.Upload) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(u.d.ctx, func() { cancel(context.Cause(u.d.ctx)) })()
 	f, err := u.d.root.OpenFile(u.at(dataFile), os.O_RDWR|os.O_TRUNC, 0)
 	if err != nil {
 		return err
@@ -44,7 +47,7 @@ func (u *upload) join(parts []handler.Upload) error {
 	for _, p := range parts {
 		n, err := appendFile(f, p.(*upload))
 		if err == nil {
-			err = u.take(io.NewSectionReader(f, total, n), p.(*upload))
+			err = u.take(ctx, io.NewSectionReader(f, total, n), p.(*upload))
 		}
 		if err != nil {
 			return err
@@ -54,16 +57,37 @@ func (u *upload) join(parts []handler.Upload) error {
 	return u.save(f, total)
 }
 
-// take sums up the copy of a part.
-func (u *upload) take(copied io.Reader, part *upload) error {
+// take compares the copy of a part with what was sent, and adds it to the SHA-256 that the whole has to have. Of several
+// concatenations a bounded number does it at a time.
+func (u *upload) take(ctx context.Context, copied io.Reader, part *upload) error {
+	select {
+	case u.d.joining <- struct{}{}:
+		defer func() { <-u.d.joining }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	sum := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(u.sum, sum), copied); err != nil {
+	if _, err := io.Copy(io.MultiWriter(u.sum, sum), until{ctx, copied}); err != nil {
 		return err
 	}
 	if api.Digest(sum.Sum(nil)) != part.digest() {
-		return errors.Join(fmt.Errorf("part %s: %w", part.info.ID, uploads.ErrMixed), part.begin())
+		return errors.Join(fmt.Errorf("part %s: %w", part.info.ID, uploads.ErrMixed), part.beginAnew())
 	}
 	return nil
+}
+
+// until reads until ctx ends.
+type until struct {
+	ctx  context.Context // of one call
+	from io.Reader
+}
+
+// Read implements [io.Reader].
+func (r until) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.from.Read(p)
 }
 
 // appendFile copies a part without taking it through this process.

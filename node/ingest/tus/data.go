@@ -37,8 +37,12 @@ type data struct {
 	ctx    context.Context // what goes on longer than a request may ends with it
 	finish func(ctx context.Context, info handler.FileInfo, sum api.Digest) error
 
+	joining  chan struct{}   // a place for each concatenation that reads data
 	hopeless map[string]bool // resume's: uploads that hashing again makes no better
 }
+
+// maxJoining is how many concatenations read their parts at a time: more would only slow each other, and what is served.
+const maxJoining = 1
 
 var (
 	_ handler.DataStore           = (*data)(nil)
@@ -115,9 +119,11 @@ func (d *data) resume(ctx context.Context) error {
 			continue
 		}
 		errFinish := u.finish()
-		if errors.Is(errFinish, shoal.ErrNotFound) { // it was deleted since it was finished
+		switch {
+		case errors.Is(errFinish, shoal.ErrNotFound): // it was deleted since it was finished
 			errFinish = u.remove()
-		} else if errors.Is(errFinish, shoal.ErrConflict) || errors.Is(errFinish, shoal.ErrCorrupt) || errors.Is(errFinish, shoal.ErrInvalid) {
+		case errors.Is(errFinish, uploads.ErrMixed): // once it is whole again it was sent again
+		case errors.Is(errFinish, shoal.ErrConflict), errors.Is(errFinish, shoal.ErrCorrupt), errors.Is(errFinish, shoal.ErrInvalid):
 			d.hopeless[u.info.ID] = true
 		}
 		err = errors.Join(err, errFinish)

@@ -5,6 +5,7 @@
 //	.tus/ID/info.json   size, metadata and, of a concatenation, its parts
 //	.tus/ID/offset      how many bytes are durable, and the state of their SHA-256: written anew, synced, renamed
 //	.tus/ID/data        the bytes
+//	.tus/ID/*.tmp       what a crash has left of one that was written anew: deleted with the folder
 //
 // An upload counts among all others from its creation on, a part of one too ([uploads.Store.Reserve]); a whole takes the place of
 // its parts. A client that sends less than the other protocol asks for is answered 408.
@@ -21,5 +22,5 @@
 // only, so two may be at one upload at a time, as when a client went on at another before the first had noticed.
 // Then one finds that the offset is not as it left it, and answers 409. What both have written is the same, or the
 // file's SHA-256 is not that of the bytes that the requests up to its end have carried: then it becomes no
-// upload; the answer is 409, and the offset is 0 again.
+// upload; the answer is 409, and the offset is 0 again, unless bytes were sent since. A concatenation is deleted instead.
 package tus

@@ -1,6 +1,7 @@
 package tus
 
 import (
+	"crypto/rand"
 	"errors"
 	"io"
 	"os"
@@ -15,10 +16,10 @@ func (u *upload) read(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxInfo))
 }
 
-// replace makes b what name holds, durably and all at once.
+// replace makes b what name holds, durably and all at once: other servers may do so at the same time.
 func (u *upload) replace(name string, b []byte) error {
-	temp := u.at(name + ".tmp")
-	f, err := u.d.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	temp := u.at(name + "." + rand.Text() + ".tmp")
+	f, err := u.d.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
@@ -26,11 +27,12 @@ func (u *upload) replace(name string, b []byte) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = u.d.root.Rename(temp, u.at(name))
 	}
-	if err := u.d.root.Rename(temp, u.at(name)); err != nil {
-		return err
+	if err != nil {
+		return errors.Join(err, u.d.root.Remove(temp))
 	}
 	dir, err := u.d.root.Open(u.dir)
 	if err != nil {

@@ -37,13 +37,16 @@ type Server struct {
 	data *data
 	tusd http.Handler
 
-	finishing singleflight.Group // by ID
+	finishing singleflight.Group // by ID and SHA-256
 }
 
 // New makes a server.
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg}
-	s.data = &data{store: cfg.Store, root: cfg.Store.Root(), ctx: cfg.Context, finish: s.finish, hopeless: make(map[string]bool)}
+	s.data = &data{
+		store: cfg.Store, root: cfg.Store.Root(), ctx: cfg.Context, finish: s.finish,
+		joining: make(chan struct{}, maxJoining), hopeless: make(map[string]bool),
+	}
 	composer := handler.NewStoreComposer()
 	composer.UseCore(s.data)
 	composer.UseTerminater(s.data)
@@ -60,9 +63,10 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// finish makes what is whole an upload like any other. Of several that ask for it at a time one does it.
+// finish makes what is whole an upload like any other. Of several that ask for it at a time one does it; what was sent
+// again meanwhile is another question.
 func (s *Server) finish(ctx context.Context, info handler.FileInfo, sum api.Digest) error {
-	_, err, _ := s.finishing.Do(info.ID, func() (any, error) { return nil, s.adopt(ctx, info, sum) })
+	_, err, _ := s.finishing.Do(fmt.Sprintf("%s %x", info.ID, sum), func() (any, error) { return nil, s.adopt(ctx, info, sum) })
 	return err
 }
 

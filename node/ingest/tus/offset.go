@@ -81,17 +81,32 @@ func (u *upload) begin() error {
 	return err
 }
 
+// beginAnew has an upload that holds other bytes than were sent begin anew. It does nothing where the offset is not as it was
+// when that was found: what is there now was sent since, to another server or past the lock that tusd holds.
+func (u *upload) beginAnew() error {
+	if same, err := u.unchanged(); err != nil || !same {
+		return err
+	}
+	return u.begin()
+}
+
+// unchanged tells whether the file offset is as this upload knows it.
+func (u *upload) unchanged() (bool, error) {
+	now, err := u.read(offsetFile)
+	return bytes.Equal(now, u.saved), err
+}
+
 // save makes the first n bytes, which are all that were written, durable, unless another server has saved some meanwhile: errElsewhere. Two
 // that save at the same moment may both succeed; that the file is not what was sent shows at the end.
 func (u *upload) save(f *os.File, n int64) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	now, err := u.read(offsetFile)
+	same, err := u.unchanged()
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(now, u.saved) {
+	if !same {
 		return errElsewhere
 	}
 	b, err := encodeOffset(n, u.sum)

@@ -100,13 +100,18 @@ func (u *upload) FinishUpload(context.Context) error {
 	return refusal(u.finish())
 }
 
-// finish makes a whole upload one like any other. One that holds other bytes than were sent begins anew.
+// finish makes a whole upload one like any other. One that holds other bytes than were sent begins anew; a concatenation
+// is removed, as it takes no bytes: its parts are joined again.
 func (u *upload) finish() error {
 	err := u.d.finish(u.d.ctx, u.info, u.digest())
-	if errors.Is(err, uploads.ErrMixed) {
-		err = errors.Join(err, u.begin())
+	switch {
+	case !errors.Is(err, uploads.ErrMixed):
+		return err
+	case u.info.IsFinal:
+		return errors.Join(err, u.remove())
+	default:
+		return errors.Join(err, u.beginAnew())
 	}
-	return err
 }
 
 // Terminate implements [handler.TerminatableUpload].
