@@ -42,10 +42,10 @@ func isSlow(theirs, ours tally, before bool) bool {
 	return theirs.brought*slowShare < ours.brought && (theirs.owed || before)
 }
 
-// rest is about how long our share still takes. What other carriers owe us is in time
-// until then, however late it is.
+// rest is about how long our share still takes, maxPatience at most: the pace counts times in
+// which nothing was to be had. What other carriers owe us is in time until then, however late it is.
 func (h *headway) rest() time.Duration {
-	return time.Duration(float64(h.left) * h.pace.value * float64(time.Second))
+	return time.Duration(min(float64(h.left)*h.pace.value, maxPatience.Seconds()) * float64(time.Second))
 }
 
 // watchMembers passes over the members that bring in nothing though they could, and

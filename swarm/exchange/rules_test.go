@@ -366,6 +366,26 @@ func TestPeerThatIsBehindIsServedFirst(t *testing.T) {
 	s.want(BlockSent{"d"}, SendBlock{"ahead", pieces - 1, 0, block})
 }
 
+// Who takes without ever saying that it has anything is not behind for ever.
+func TestPeerThatTakesIsNotBehind(t *testing.T) {
+	const pieces = 2 * shares
+	s := newScript(t, pieces, block, slices.Collect(shoal.FullPieceSet(pieces).All())...)
+	s.join(nil, "silent", "honest", "a", "b", "c")
+	for i := range 4 { // four pieces are two steps
+		s.want(RequestReceived{"silent", i, 0, block}, SendBlock{"silent", i, 0, block})
+		s.on(BlockSent{"silent"})
+	}
+	s.on(HaveReceived{"honest", 0})
+	for _, id := range []shoal.NodeID{"a", "b", "c"} {
+		s.want(RequestReceived{id, 5, 0, block}, SendBlock{id, 5, 0, block})
+	}
+	s.join(nil, "d")
+	s.want(RequestReceived{"d", 5, 0, block}, SendBlock{"d", 5, 0, block})
+	s.want(RequestReceived{"silent", 6, 0, block})
+	s.want(RequestReceived{"honest", 6, 0, block})
+	s.want(BlockSent{"a"}, SendBlock{"honest", 6, 0, block})
+}
+
 // "one that has waited long goes before"
 func TestAgedRequestGoesFirst(t *testing.T) {
 	const length = 6 * block

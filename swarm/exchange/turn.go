@@ -5,7 +5,7 @@ import "time"
 // turn is what decides whose request is served next.
 type turn struct {
 	aged    bool // it has waited for too long
-	share   int  // of the content that the requester has, in steps of 1/shares
+	share   int  // of the content that the requester has come to, in steps of 1/shares
 	holders int  // of the piece
 	at      time.Time
 }
@@ -16,6 +16,9 @@ const (
 	// agePatience is how long a request waits at least before its age counts
 	// for more than all else.
 	agePatience = 500 * time.Millisecond
+	// fairQueue is how many of a peer's requests count for how long all of them take:
+	// nobody makes others wait by asking for everything at once.
+	fairQueue = 16
 )
 
 // before reports whether t goes before u: what has waited for too long, then who has
@@ -41,8 +44,9 @@ func (s *State) next(now time.Time) (best *peer, index int) {
 		if p.sink.busy {
 			continue
 		}
+		share := s.progress(p)
 		for i, u := range p.sink.queue {
-			t := turn{now.Sub(u.at) > patience, p.has.Count() * shares / p.has.Len(), s.pick.Holders(u.piece), u.at}
+			t := turn{now.Sub(u.at) > patience, share, s.pick.Holders(u.piece), u.at}
 			if best == nil || t.before(first) {
 				best, index, first = p, i, t
 			}
@@ -51,12 +55,24 @@ func (s *State) next(now time.Time) (best *peer, index int) {
 	return best, index
 }
 
+// progress is how much of the content p has come to, in steps of 1/shares: what it says it has,
+// or what it was sent here where that is more, so that nobody stays behind by its word alone. A peer
+// in another carrier leaves out what we have too, unless we are an origin (mustKnow): it counts
+// as one that has come as far as we have.
+func (s *State) progress(p *peer) int {
+	has := max(p.has.Count(), int(p.sink.given/int64(s.cfg.PieceLength)))
+	if p.class.cross && !s.cfg.Origin {
+		has = s.Held().Count()
+	}
+	return has * shares / p.has.Len()
+}
+
 // agePatience is three times as long as the whole queue takes: no request
 // waits much longer than its fair share.
 func (s *State) agePatience() time.Duration {
 	waiting := 0
 	for _, p := range s.peers {
-		waiting += len(p.sink.queue)
+		waiting += min(len(p.sink.queue), fairQueue)
 	}
 	fair := time.Duration(3 * s.pieceTime.value * float64(waiting) * float64(time.Second))
 	return max(agePatience, fair)

@@ -29,6 +29,7 @@ type sink struct {
 	slot    bool      // it occupies a slot
 	since   time.Time // of the SendBlock
 	told    time.Time // when the peer last heard of its requests
+	given   int64     // bytes sent to the peer
 	block   int       // length of the next block, bytes
 	stop    bool      // serving was cancelled: end after this block
 }
@@ -91,6 +92,7 @@ func (e BlockSent) apply(s *State, now time.Time) {
 	}
 	k := &p.sink
 	s.sent += int64(k.serving.block)
+	k.given += int64(k.serving.block)
 	took := now.Sub(k.since)
 	s.learnBlockTime(took)
 	k.adapt(took)
