@@ -34,9 +34,10 @@ func (c *content) readJournal() (pieces *shoal.PieceSet, whole bool) {
 }
 
 // doubtPartial takes back claims that the files' sizes rule out: somebody has
-// been at the partial folder, or the file system lost data.
-func (c *content) doubtPartial(suspect *shoal.PieceSet) {
-	for file, info := range c.at.look(0, len(c.m.Files())) {
+// been at the partial folder, or the file system lost data. After an error nothing
+// is known about the files it has not come to.
+func (c *content) doubtPartial(suspect *shoal.PieceSet) error {
+	return c.at.look(0, len(c.m.Files()), func(file int, info fs.FileInfo) error {
 		f, there := c.m.Files()[file], info != nil && info.Mode().IsRegular()
 		first, n := piecesOf(c.m, file)
 		end := int64(0) // of the last piece held
@@ -54,7 +55,8 @@ func (c *content) doubtPartial(suspect *shoal.PieceSet) {
 		case info.Size() < end:
 			c.doubtFile(file, suspect)
 		}
-	}
+		return nil
+	})
 }
 
 // doubtComplete takes back claims on files of a content in place or published

@@ -62,6 +62,19 @@ func TestPlantedFolderInPartial(t *testing.T) {
 	wantTree(t, filepath.Join(root, "files"))
 }
 
+// A named pipe in a folder's place makes nobody wait.
+func TestPlantedPipeForAFolder(t *testing.T) {
+	x := storetest.SampleFolder(t, "x")
+	root := t.TempDir()
+	d := openDisk(t, store.Config{Root: root})
+	c := create(t, d, x, "")
+	must(t, syscall.Mkfifo(filepath.Join(root, "partial", x.M.ID().String(), "a"), 0o644))
+	wantErr(t, c.WritePiece(1, x.Piece(t, 1)), syscall.ENOTDIR)
+	must(t, c.WritePiece(3, x.Piece(t, 3)))
+	must(t, c.Close())
+	storetest.WantPieces(t, create(t, d, x, ""), x, 3)
+}
+
 func TestPlantedPartialFolder(t *testing.T) {
 	x := storetest.SampleFolder(t, "x")
 	root, outside := t.TempDir(), t.TempDir()

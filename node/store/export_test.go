@@ -34,3 +34,15 @@ func PublishWith(c Content, between func()) error {
 	between()
 	return h.moveToDest(times)
 }
+
+// DoubtPartial does with an open content what opening it does; the caller is its only user.
+func DoubtPartial(c Content) error {
+	h := c.(*handle)
+	return h.doubtPartial(shoal.NewPieceSet(h.m.NumPieces()))
+}
+
+// FileTimes says whether the content's files can be told from missing ones.
+func FileTimes(c Content) error {
+	_, err := c.(*handle).fileTimes()
+	return err
+}

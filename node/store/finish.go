@@ -18,13 +18,11 @@ func (c *content) finish() ([]int64, error) {
 	workers := runtime.GOMAXPROCS(0)
 	for i := range workers {
 		first, end := i*len(times)/workers, (i+1)*len(times)/workers
-		g.Go(func() (err error) {
-			for file, info := range c.at.look(first, end) {
-				if times[file], err = c.finishFile(file, info); err != nil {
-					return err
-				}
-			}
-			return nil
+		g.Go(func() error {
+			return c.at.look(first, end, func(file int, info fs.FileInfo) (err error) {
+				times[file], err = c.finishFile(file, info)
+				return err
+			})
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -34,7 +32,7 @@ func (c *content) finish() ([]int64, error) {
 }
 
 // finishFile creates a file if it is empty, sets the mode that the umask may have
-// taken from it, and returns its time. info is lstat's, nil where that failed.
+// taken from it, and returns its time. info is lstat's, nil where the file is missing.
 func (c *content) finishFile(file int, info fs.FileInfo) (mtime int64, err error) {
 	want := c.m.Files()[file]
 	if info != nil && want.Length > 0 && fits(info, want) && info.Mode().Perm() == fileMode(want) {

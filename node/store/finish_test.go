@@ -92,7 +92,7 @@ func TestSmallFilesAreClosed(t *testing.T) {
 		c := create(t, d, x, "")
 		storetest.Fill(t, c, x)
 		storetest.WantPieces(t, c, x, x.All()...)
-		const others = 16 + 4 // folders, the content's own, its journal, and what the runtime may need
+		const others = 16 + 5 // folders, the content's own two, its journal, and what the runtime may need
 		if n := openFiles(t) - before; n < tt.least || n > tt.most+others {
 			t.Errorf("%d of %d files are open, and up to %d others", n, tt.files, others)
 		}

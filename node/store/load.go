@@ -32,16 +32,19 @@ func (c *content) load() error {
 		}
 	}
 	var before []int64
+	var err error
 	if c.at.writable {
-		c.doubtPartial(suspect)
-	} else {
-		before = c.fileTimes()
+		err = c.doubtPartial(suspect)
+	} else if before, err = c.fileTimes(); err == nil {
 		c.doubtComplete(suspect, before)
+	}
+	if err != nil {
+		return err
 	}
 	if suspect.Count() > 0 {
 		c.d.cfg.Log.Info("hashing data there is doubt about", "content", c.id, "pieces", suspect.Count())
 	}
-	err := c.verify(c.d.ctx, suspect, func(piece int, _, ok bool) {
+	err = c.verify(c.d.ctx, suspect, func(piece int, _, ok bool) {
 		if ok {
 			c.found(piece)
 		}
@@ -50,7 +53,11 @@ func (c *content) load() error {
 		return err
 	}
 	if before != nil {
-		err = c.confirmTimes(before)
+		after, failed := c.fileTimes()
+		if failed != nil {
+			return failed
+		}
+		err = c.confirmTimes(before, after)
 	}
 	c.settle(errors.Join(err, c.flush()))
 	return nil

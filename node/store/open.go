@@ -41,6 +41,16 @@ func (c *content) openFor(file, n int) (*cached[int, *dataFile], error) {
 // wait where somebody has put a named pipe. That flag also spares the
 // runtime four system calls a file: it tries each file as if it were a socket.
 func (c *content) openFile(file int) (*dataFile, error) {
+	f, err := c.openInFolder(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = c.openInFolder(file) // the folder may have been an old one
+	}
+	return f, err
+}
+
+// openInFolder opens a file by its folder, as kept open. That may be one that somebody has
+// put another in place of: it is not used again where the file is missing.
+func (c *content) openInFolder(file int) (*dataFile, error) {
 	dir, name := path.Split(c.at.name(file))
 	folder, err := c.d.folders.acquire(c, path.Clean(dir))
 	if err != nil {
@@ -52,6 +62,9 @@ func (c *content) openFile(file int) (*dataFile, error) {
 		f, err = c.openPartial(folder.value, name, file)
 	} else {
 		f, err = folder.value.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		c.d.folders.forget(folder)
 	}
 	if err != nil {
 		return nil, err
@@ -85,17 +98,14 @@ func (c *content) openPartial(folder *os.Root, name string, file int) (*os.File,
 // openFolder opens one of the content's folders for the cache of folders; it is made
 // where the content is partial.
 func (c *content) openFolder(dir string) (*os.Root, error) {
-	if c.at.dir == nil {
-		return nil, fs.ErrNotExist
-	}
-	folder, err := c.at.dir.OpenRoot(dir)
+	folder, err := c.at.openFolder(dir)
 	if !errors.Is(err, fs.ErrNotExist) || !c.at.writable {
 		return folder, err
 	}
 	if err := c.at.dir.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	return c.at.dir.OpenRoot(dir)
+	return c.at.openFolder(dir)
 }
 
 func (c *content) nowReady(file int) {

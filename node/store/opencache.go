@@ -130,6 +130,15 @@ func (c *openCache[K, V]) release(o *cached[K, V]) {
 	}
 }
 
+// forget makes the next acquire open anew what the caller has acquired.
+func (c *openCache[K, V]) forget(o *cached[K, V]) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o.elem != nil {
+		c.remove(o)
+	}
+}
+
 // purge closes all of a content's, those in use when they are released.
 func (c *openCache[K, V]) purge(in *content) {
 	c.mu.Lock()

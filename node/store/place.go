@@ -16,6 +16,7 @@ type place struct {
 	dir      *os.Root // nil where it is missing
 	single   string   // name in dir of a content that is one file; "" for a folder
 	writable bool     // the partial folder
+	syncs    *os.File // the partial folder once more, for syncAll; nil elsewhere
 }
 
 func (p place) name(file int) string {
@@ -50,6 +51,9 @@ func outOfFiles(err error) bool {
 func (p place) close() {
 	if p.dir != nil {
 		p.dir.Close()
+	}
+	if p.syncs != nil {
+		p.syncs.Close()
 	}
 }
 
@@ -103,7 +107,10 @@ func (c *content) enterPartial() error {
 	if at.dir, err = c.d.root.OpenRoot(dir); err != nil {
 		return err
 	}
-	if c.journal, err = c.d.openJournal(c.id); err != nil {
+	if at.syncs, err = at.dir.Open("."); err == nil {
+		c.journal, err = c.d.openJournal(c.id)
+	}
+	if err != nil {
 		at.close()
 		return err
 	}

@@ -45,7 +45,8 @@ func (w *written) touchFolders(name string) {
 // wrote makes a piece readable whose data and journal record are written, and
 // sees to it that a flush follows. It reports whether that will be a sync of the
 // whole file system. Otherwise the file is to stay open until it is synced: of one that
-// nobody has open the kernel may forget that writing it back has failed.
+// nobody has open the kernel may forget that writing it back has failed. Of the file
+// system it remembers, for descriptors that were open by then: place.syncs.
 func (c *content) wrote(piece, file, n int) (all bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -162,8 +163,8 @@ func (c *content) flush() error {
 // syncData makes a batch's data and folders durable, and takes the data out of the page
 // cache unless it is to be kept there.
 func (c *content) syncData(batch written, keep bool) error {
-	if len(batch.files) > manyFiles {
-		if err := syncAll(c.at.dir); !errors.Is(err, errors.ErrUnsupported) {
+	if len(batch.files) > manyFiles && c.at.syncs != nil {
+		if err := syncAll(c.at.syncs); !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}
 	}

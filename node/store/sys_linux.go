@@ -1,21 +1,18 @@
 package store
 
 import (
-	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// syncAll makes everything on the file system of dir durable: one call where
+// syncAll makes everything on the file system of f durable: one call where
 // a content has many dirty files, for each of which fsync would wait for the
-// disk.
-func syncAll(dir *os.Root) error {
-	f, err := dir.Open(".")
-	if err != nil {
-		return err
-	}
-	return errors.Join(os.NewSyscallError("syncfs", unix.Syncfs(int(f.Fd()))), f.Close())
+// disk. It reports, once, writing back that has failed since f was opened, of
+// whatever file, and for that f must be older than the data and nobody else's: what one
+// descriptor has reported, those opened later do not (syncfs(2), Linux 5.8).
+func syncAll(f *os.File) error {
+	return os.NewSyscallError("syncfs", unix.Syncfs(int(f.Fd())))
 }
 
 // dropCached takes what is durable of f out of the page cache.

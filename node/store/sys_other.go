@@ -8,7 +8,7 @@ import (
 )
 
 // syncAll is only there on Linux; the caller syncs file by file then.
-func syncAll(*os.Root) error { return errors.ErrUnsupported }
+func syncAll(*os.File) error { return errors.ErrUnsupported }
 
 // dropCached only tunes.
 func dropCached(*os.File) {}

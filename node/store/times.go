@@ -1,6 +1,7 @@
 package store
 
 import (
+	"io/fs"
 	"math"
 
 	"github.com/shoal-cdn/shoal"
@@ -10,26 +11,26 @@ import (
 const noTime = math.MinInt64
 
 // fileTimes returns every file's time of modification, or noTime.
-func (c *content) fileTimes() []int64 {
+func (c *content) fileTimes() ([]int64, error) {
 	times := make([]int64, len(c.m.Files()))
-	for file, info := range c.at.look(0, len(times)) {
+	err := c.at.look(0, len(times), func(file int, info fs.FileInfo) error {
 		times[file] = noTime
 		if info != nil && fits(info, c.m.Files()[file]) {
 			times[file] = info.ModTime().UnixNano()
 		}
-	}
-	return times
+		return nil
+	})
+	return times, err
 }
 
-// confirmTimes is called after files have been hashed: it records the times
-// of those that are right, and drops those that are missing or changed since
-// before. The caller has the content to itself.
-func (c *content) confirmTimes(before []int64) error {
+// confirmTimes takes the files' times before and after they were hashed: it records
+// those of files that are right, and drops files that are missing or changed
+// meanwhile. The caller has the content to itself.
+func (c *content) confirmTimes(before, after []int64) error {
 	held, changed := c.Pieces(), false
 	c.emptyMissing = false
-	times := c.fileTimes()
 	for file, f := range c.m.Files() {
-		now := times[file]
+		now := after[file]
 		switch {
 		case now == noTime && f.Length == 0:
 			c.emptyMissing = true

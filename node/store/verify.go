@@ -143,13 +143,17 @@ func (c *content) recheck(ctx context.Context, progress func(done, total int64))
 
 	c.io.RLock()
 	var before []int64
+	var err error
 	if !c.at.writable {
-		before = c.fileTimes()
+		before, err = c.fileTimes()
 	}
 	c.io.RUnlock()
+	if err != nil {
+		return err
+	}
 
 	var done int64
-	err := c.verify(ctx, shoal.FullPieceSet(c.m.NumPieces()), func(piece int, held, ok bool) {
+	err = c.verify(ctx, shoal.FullPieceSet(c.m.NumPieces()), func(piece int, held, ok bool) {
 		switch {
 		case ok:
 			c.found(piece)
@@ -168,7 +172,10 @@ func (c *content) recheck(ctx context.Context, progress func(done, total int64))
 		return c.ended
 	}
 	if err == nil && before != nil && !c.at.writable {
-		err = c.confirmTimes(before)
+		var after []int64
+		if after, err = c.fileTimes(); err == nil {
+			err = c.confirmTimes(before, after)
+		}
 	}
 	return errors.Join(err, c.flush())
 }
