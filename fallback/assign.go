@@ -131,8 +131,7 @@ func (f *Fetcher) begin(ctx context.Context, now time.Time, c *conn, seg *segmen
 	s, limits := c.src, &f.cfg.Limits
 	h, stall := s.how(now, s.by(c.lane), limits)
 	t := &transfer{f: f, c: c, seg: seg, how: h, answer: h.connect + limits.Answer, stall: stall}
-	if k := c.lane.current(h.transport); k != nil {
-		t.how.connect = k.how.connect // is connected already
+	if c.lane.current(h.transport) != nil { // is connected already
 		t.answer = limits.Answer
 		if stall < limits.Stall {
 			t.answer = stall // a new connection will tell whether TCP still works

@@ -17,16 +17,29 @@ func (s *source) feelPulses(now time.Time) {
 }
 
 // outstanding is what to know of the range under way for a hedge. Its pace is that of the
-// lane, which ranges before it may have set; until that is known, its own so far.
+// lane, which first brings what was asked for before it; until that is known, its own so far.
 func (c *conn) outstanding(now time.Time) outstanding {
 	o := c.seg.outstanding()
 	o.age, o.rtt = now.Sub(c.began), max(time.Duration(c.rtt.Load()), c.lane.rtt()) // its answer waits for the range before it
 	pace, ok := c.lane.pulse.rate(now, c.lane.got.Load(), patience(c.lane.rtt()))
-	if !ok {
+	if ok {
+		o.left += c.ahead()
+	} else {
 		pace = float64(c.got.Load()) / max(o.age.Seconds(), 1e-3)
 	}
 	o.pace = pace
 	return o
+}
+
+// ahead is how many bytes of ranges that were asked for earlier are still to come over the lane.
+func (c *conn) ahead() (bytes int64) {
+	for _, other := range c.lane.conns {
+		if other.busy() && other.began.Before(c.began) {
+			from, to := other.seg.missing()
+			bytes += to - from
+		}
+	}
+	return bytes
 }
 
 // hedge opens one more connection to an upstream where all have work, one has fallen well behind,

@@ -43,6 +43,24 @@ func TestPulse(t *testing.T) {
 	}
 }
 
+// What is asked for second over a lane comes after what was asked for first.
+func TestOutstandingWaitsInLine(t *testing.T) {
+	c := oneFile(t, 8*pieceLength)
+	l := new(lane)
+	l.conns = []*conn{{lane: l}, {lane: l}}
+	for i, on := range l.conns {
+		on.seg, on.began = newSegment(c.m, 4*i, 4), at(time.Duration(i)*100*time.Millisecond)
+	}
+	for d := time.Duration(0); d <= 2*time.Second; d += tickInterval {
+		l.pulse.observe(at(d), l.got.Add(1000), hedgeAge)
+	}
+	for i, want := range []int64{4 * pieceLength, 8 * pieceLength} {
+		if o := l.conns[i].outstanding(at(2 * time.Second)); o.left != want || o.tail != 3*pieceLength {
+			t.Errorf("range %d: %d bytes to come, and %d to take over", i, o.left, o.tail)
+		}
+	}
+}
+
 // tiring is an origin whose first answer falls behind: from some byte of the content on, one
 // comes now and then.
 type tiring struct {

@@ -12,7 +12,6 @@
 //     for a piece that did not verify and had come from two upstreams.
 //   - A transfer that breaks goes on at the first missing byte, within a piece
 //     too, at the same upstream or another one.
-//   - The first ranges may be asked for before the manifest is here ([Reach]).
 //   - Connections are added only while that makes the transfer faster.
 //   - TCP comes first; HTTP/3 takes over where TCP does not connect, falls
 //     silent, or brings clearly less than HTTP/3 beside it, and TCP gets another

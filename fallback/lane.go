@@ -55,12 +55,19 @@ func (l *lane) rtt() time.Duration {
 	return time.Duration(l.link.rtt.Load())
 }
 
+// serves reports whether what was made by h does for a range that goes by other, which may have
+// another bound on connecting: that has begun.
+func (h how) serves(other how) bool {
+	h.connect = other.connect
+	return h == other
+}
+
 // use is the link for a range that goes by h: one that is there, or what open makes.
 // The caller leaves it.
 func (l *lane) use(h how, open func() *link) *link {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.link != nil && l.link.how != h {
+	if l.link != nil && !l.link.how.serves(h) {
 		l.link.retire()
 		l.link = nil
 	}

@@ -28,11 +28,10 @@ const streamBuffer = receiveBuffer
 type link struct {
 	client   *http.Client
 	how      how
-	opening  atomic.Pointer[opening] // asked for with the connection, for whoever takes it first; nil: nothing
-	answered atomic.Bool             // an answer came over it
-	rtt      atomic.Int64            // of the latest connection, ns; 0: none yet
-	users    int                     // ranges under way; guarded by the lane's mu
-	close    func()                  // what nobody uses
+	answered atomic.Bool  // an answer came over it
+	rtt      atomic.Int64 // of the latest connection, ns; 0: none yet
+	users    int          // ranges under way; guarded by the lane's mu
+	close    func()       // what nobody uses
 }
 
 // retire closes the link once nobody uses it. The caller holds the lane's mu.

@@ -19,31 +19,24 @@ type Reached struct {
 	gone atomic.Bool // to a Fetcher, or closed
 }
 
-// Reach begins to connect to a node, and returns at once. g guards the
-// connections, as [Config.Nodes] does; nil: it may go anywhere. Each connection asks for
-// one of first, as long as there are any: what [Pieces.Claim] is to give to begin with, in that order.
-// That it fails shows when the upstream is used. The error is of kind [shoal.ErrInvalid].
-func Reach(u Upstream, g *Guard, first ...Opening) (*Reached, error) {
+// Reach begins to connect to an upstream, and returns at once. g guards the
+// connections, as [Config.Nodes] does; nil: it may go anywhere. That it fails shows when
+// the upstream is used. The error is of kind [shoal.ErrInvalid].
+func Reach(u Upstream, g *Guard) (*Reached, error) {
 	base, err := u.parse()
 	if err != nil {
 		return nil, err
 	}
-	return reach(newSource(u, base, g), nil, first), nil
+	return reach(newSource(u, base, g), nil), nil
 }
 
 // reach opens as many connections as a far upstream is read over to begin with. Of a near
 // one's, all but one are given up again.
-func reach(src *source, dial dialFunc, first []Opening) *Reached {
+func reach(src *source, dial dialFunc) *Reached {
 	limits := Limits{}.withDefaults()
 	h, _ := src.how(time.Now(), src.route.current, &limits)
-	for i := range src.bound(farBBR) {
-		var l *link
-		if i < len(first) {
-			l = begin(src, h, first[i], i == 0, dial)
-		} else {
-			l = connect(src, h, limits.Answer, dial)
-		}
-		src.spares = append(src.spares, &lane{link: l})
+	for range src.bound(farBBR) {
+		src.spares = append(src.spares, &lane{link: connect(src, h, limits.Answer, dial)})
 	}
 	return &Reached{to: src.Upstream, src: src}
 }
@@ -53,26 +46,20 @@ func reach(src *source, dial dialFunc, first []Opening) *Reached {
 func connect(src *source, h how, answer time.Duration, dial dialFunc) *link {
 	l := open(src, h, dial)
 	ctx, cancel := context.WithTimeout(context.Background(), h.connect+answer)
-	l.openBy(cancel, func() {
+	var connecting sync.WaitGroup
+	connecting.Go(func() {
 		defer cancel()
 		if l.head(ctx, src) == nil {
 			l.answered.Store(true)
 		}
 	})
-	return l
-}
-
-// openBy begins the request that the link is opened by. Closing the link cancels that, and waits
-// for it.
-func (l *link) openBy(cancel, request func()) {
-	var connecting sync.WaitGroup
-	connecting.Go(request)
 	end := l.close
 	l.close = func() {
 		cancel()
 		connecting.Wait()
 		end()
 	}
+	return l
 }
 
 func (l *link) head(ctx context.Context, src *source) error {

@@ -152,10 +152,12 @@ func (f *Fetcher) tick(now time.Time) {
 	f.release(func(seg *segment) bool { return now.Sub(seg.queued) >= holdClaims })
 	for _, s := range f.sources {
 		bytes := s.bytes.Load()
-		if bytes > s.seen && s.route.current == TCP && s.trial == nil {
-			s.route.heard(now)
+		if rest := s.rest(); rest > s.seen {
+			s.seen = rest
+			if s.route.current == TCP {
+				s.route.heard(now)
+			}
 		}
-		s.seen = bytes
 		s.meter.observe(now, bytes)
 		s.learn()
 		working := s.busy() >= s.wanted() && !s.health.suspect() && (s.trial == nil || !s.trial.ready)

@@ -37,7 +37,7 @@ type source struct {
 	recalled    bool    // what other fetches know has been asked
 	hedging     bool    // one more connection is there for ranges that fell behind
 	meter       meter
-	seen        int64 // bytes by the last tick
+	seen        int64 // bytes by the last tick, but for a trial's
 }
 
 // chunk is the most that is read at once, and what the limiter is asked for.
@@ -54,11 +54,9 @@ func newSource(u Upstream, base *url.URL, guard *Guard) *source {
 
 // learn takes note of what the connections found out.
 func (s *source) learn() {
-	for _, lanes := range [][]*lane{s.lanes, s.spares} {
-		for _, l := range lanes {
-			if rtt := l.rtt(); rtt > 0 {
-				s.connections.connected(rtt)
-			}
+	for _, l := range s.lanes {
+		if rtt := l.rtt(); rtt > 0 {
+			s.connections.connected(rtt)
 		}
 	}
 	if port := uint16(s.offer.Load()); port != 0 {

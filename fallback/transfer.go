@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -96,12 +97,17 @@ func (t *transfer) start() {
 
 func (t *transfer) request(ctx context.Context, from, to int64) (*http.Response, error) {
 	src := t.c.src
-	req := rangeRequest(fileURL(src.Kind, src.base, t.f.cfg.Manifest, t.seg.file), from, to).WithContext(ctx)
+	req := (&http.Request{
+		Method: http.MethodGet,
+		URL:    fileURL(src.Kind, src.base, t.f.cfg.Manifest, t.seg.file),
+		Header: http.Header{
+			"Accept-Encoding": {"identity"},
+			"Range":           {"bytes=" + strconv.FormatInt(from, 10) + "-" + strconv.FormatInt(to-1, 10)},
+			"User-Agent":      {"shoal"},
+		},
+	}).WithContext(ctx)
 	began := time.Now()
-	resp, ok, err := t.link.opened(ctx, req, from, to)
-	if !ok {
-		resp, err = t.link.client.Do(req)
-	}
+	resp, err := t.link.client.Do(req)
 	if err != nil {
 		if context.Cause(ctx) == errSilence {
 			return nil, silenceFault("wait for an answer", time.Since(began))

@@ -14,6 +14,12 @@ const (
 	trialSpan    = 500 * time.Millisecond
 	trialRTTs    = 10
 	maxTrialSpan = 1500 * time.Millisecond
+	// muteSteps is in how many steps at least a transport is found to be silent: an outage of the
+	// whole path counts as one.
+	muteSteps = 4
+	// faded is the share of its goodput before a trial that is more than what the trial may have taken:
+	// TCP that brings less than that has got worse by itself.
+	faded = 0.1
 	// maxTrialSpans is how many such times a trial lasts at most once it has connected.
 	maxTrialSpans = 8
 	// swift is the goodput over TCP, bytes a second, from which on HTTP/3 is not tried: it would take
@@ -35,6 +41,8 @@ type trial struct {
 	took  time.Duration // the same while they were compared
 	own   int64         // bytes meanwhile
 	rest  int64         // bytes of the others
+	mute  time.Duration // for which it brought something, and the others nothing since
+	heard time.Time     // up to when that is counted
 }
 
 // look is how things stood at the latest tick.
@@ -44,15 +52,15 @@ type look struct {
 	working   bool  // both have ranges under way
 }
 
-// errTried cancels the ranges of a trial.
-var errTried = fmt.Errorf("%w: the other transport is no better", shoal.ErrUnavailable)
+// errTried cancels the ranges by the transport that a trial decided against.
+var errTried = fmt.Errorf("%w: the other transport is taken", shoal.ErrUnavailable)
 
 // try begins a trial where one is due, and goes on with it.
 func (f *Fetcher) try(now time.Time, s *source) {
 	t := s.trial
 	switch {
 	case t == nil:
-		if by := s.route.other(now); by != "" && s.health.usable(now) && s.worthTrying(by) {
+		if by := s.route.other(now); by != "" && s.busy() > 0 && s.health.usable(now) && s.worthTrying(by) {
 			s.trial = f.newTrial(now, s, by)
 		}
 	case t.lane.by == s.route.current: // the other one has failed meanwhile
@@ -91,11 +99,22 @@ func (f *Fetcher) newTrial(now time.Time, s *source, by Transport) *trial {
 }
 
 // compare takes in what came since the last tick and reports whether both transports have shown
-// what they can do. Only time in which both have work counts.
+// what they can do: not while the current one may have fallen silent. Only time in which both
+// have work counts.
 func (t *trial) compare(now time.Time, s *source) bool {
-	own := t.lane.got.Load()
-	l := look{at: now, own: own, rest: s.bytes.Load() - own, working: !t.lane.idle() && s.busy() > 0}
-	if before := t.seen; before.working && l.working {
+	before := t.seen
+	l := look{at: now, own: t.lane.got.Load(), rest: max(s.rest(), before.rest), working: !t.lane.idle() && s.busy() > 0}
+	working := before.working && l.working
+	switch {
+	case l.rest > before.rest:
+		t.mute, t.heard = 0, now
+	case !working:
+		t.heard = now
+	case l.own > before.own:
+		t.mute += min(now.Sub(t.heard), t.span/muteSteps)
+		t.heard = now
+	}
+	if working {
 		d := l.at.Sub(before.at)
 		if t.warm < t.span {
 			t.warm += d
@@ -106,16 +125,38 @@ func (t *trial) compare(now time.Time, s *source) bool {
 		}
 	}
 	t.seen = l
-	return t.took >= t.span
+	return t.silent() || t.took >= t.span && t.mute == 0
+}
+
+// silent reports whether nothing comes by the current transport any more, but by the trial.
+func (t *trial) silent() bool { return t.mute >= t.span }
+
+// rest is how many bytes came, but for those of a trial under way.
+func (s *source) rest() int64 {
+	bytes := s.bytes.Load()
+	if s.trial != nil {
+		bytes -= s.trial.lane.got.Load()
+	}
+	return bytes
 }
 
 // compared draws the conclusion.
 func (f *Fetcher) compared(now time.Time, s *source) {
 	t, current := s.trial, s.route.current
+	if t.silent() {
+		fault := silenceFault("transfer", t.mute)
+		f.remember(s, current, 0, fault)
+		s.route.compared(now, t.lane.by)
+		f.moved(s, fault)
+		return
+	}
 	own, rest := float64(t.own)/t.took.Seconds(), float64(t.rest)/t.took.Seconds()
 	tcp, quic := own, rest
 	if current == TCP {
-		tcp, quic = max(rest, s.connections.before), own // the trial may have taken from it
+		tcp, quic = rest, own
+		if before := s.connections.before; rest > faded*before || rest >= own {
+			tcp = max(rest, before) // the trial may have taken from it
+		}
 	}
 	f.remember(s, TCP, tcp, nil)
 	f.remember(s, QUIC, quic, nil)
@@ -125,13 +166,24 @@ func (f *Fetcher) compared(now time.Time, s *source) {
 		s.endTrial()
 		return
 	}
-	f.log.Info("upstream: another transport is better", "upstream", Label(s.Name), "transport", s.route.current, "measured", result)
+	f.moved(s, fmt.Errorf("%w: slower than the other transport: %s", shoal.ErrUnavailable, result))
+}
+
+// moved has a trial's lane take the place of the upstream's others, because the route is by its
+// transport now. What those were bringing keeps what has come, and is first in line for the new ones.
+func (f *Fetcher) moved(s *source, why error) {
+	f.log.Info("upstream: another transport is better", "upstream", Label(s.Name), "transport", s.route.current, "why", why)
 	s.tcpErr = nil
-	if current == TCP {
-		s.tcpErr = fmt.Errorf("%w: slower than HTTP/3: %s", shoal.ErrUnavailable, result)
+	if s.route.current == QUIC {
+		s.tcpErr = why
 	}
+	left := s.lanes
+	s.lanes = nil
 	s.adoptTrial()
 	s.resetOnSwitch()
+	for _, l := range left {
+		s.retire(l)
+	}
 }
 
 // trialFailed ends a trial that could not bring anything.
@@ -140,9 +192,21 @@ func (f *Fetcher) trialFailed(now time.Time, s *source, fault *fault) {
 		return
 	}
 	f.log.Debug("upstream: the other transport fails", "upstream", Label(s.Name), "transport", s.trial.lane.by, "why", fault)
-	f.remember(s, s.trial.lane.by, 0, fault)
+	if ofTransport(fault.kind) {
+		f.remember(s, s.trial.lane.by, 0, fault)
+	}
 	s.endTrial()
 	s.route.notBetter(now)
+}
+
+// ofTransport reports whether a fault says something of the transport it was met on, and not only of
+// the upstream, the content or its address.
+func ofTransport(k faultKind) bool {
+	switch k {
+	case unreachable, stalled, slow, protocol:
+		return true
+	}
+	return false
 }
 
 // endTrial gives what a trial was bringing back; without one, nothing happens.
@@ -152,6 +216,12 @@ func (s *source) endTrial() {
 	}
 	l := s.trial.lane
 	s.trial = nil
+	s.seen += l.got.Load() // is no news of the others
+	s.retire(l)
+}
+
+// retire breaks off what a lane brings, which others go on with, and ends it.
+func (s *source) retire(l *lane) {
 	l.spent = true
 	for _, c := range l.conns {
 		if c.busy() {

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -75,6 +77,7 @@ func TestTrialCompares(t *testing.T) {
 	s := &source{lanes: []*lane{new(lane)}}
 	busy := &conn{seg: new(segment)}
 	tr := &trial{lane: own, span: time.Second}
+	s.trial = tr
 	now := start
 	step := func(ownBytes, rest int64, ownBusy, restBusy bool) bool {
 		now = now.Add(100 * time.Millisecond)
@@ -106,6 +109,190 @@ func TestTrialCompares(t *testing.T) {
 	}
 	if tr.own != 300 || tr.rest != 100 || tr.took != time.Second {
 		t.Errorf("%d bytes beside %d in %v", tr.own, tr.rest, tr.took)
+	}
+}
+
+// comparing is a Fetcher of one upstream, with so many lanes that have ranges under way, and a trial of
+// the other transport that has connected. stopped counts the ranges that were broken off.
+func comparing(t *testing.T, current Transport, lanes int) (f *Fetcher, s *source, stopped *int) {
+	t.Helper()
+	c := oneFile(t, 4*pieceLength*(lanes+1))
+	f, err := New(Config{
+		Manifest: c.m, Pieces: newPieces(c.m), Paths: &memory{known: map[Transport]shoal.Rate{}},
+		Upstreams: []Upstream{{Name: "u", Kind: Node, URL: "https://192.0.2.1"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, stopped = f.sources[0], new(int)
+	s.route.current = current
+	s.connections = newConnections(current, Node)
+	s.connections.n, s.connections.rtt, s.connections.before = lanes, 20*time.Millisecond, 1e6
+	by := TCP
+	if current == TCP {
+		by = QUIC
+	}
+	s.trial = &trial{lane: &lane{by: by}, ready: true, span: trialSpan, until: at(time.Hour)}
+	s.furnish(s.trial.lane, f.cfg.Limits)
+	s.fit(lanes, f.cfg.Limits)
+	for i, l := range append([]*lane{s.trial.lane}, s.lanes...) {
+		c := l.conns[0]
+		c.seg = newSegment(f.cfg.Manifest, 4*i, 4)
+		c.cancel = func(err error) {
+			if err == errTried {
+				*stopped++
+			}
+		}
+		f.busy++
+	}
+	return f, s, stopped
+}
+
+// A transport by which nothing comes any more, while the trial brings something, is left: what it
+// brought before doesn't count. One that only paused, or shares an outage, is not.
+func TestTrialOutlivesTheOther(t *testing.T) {
+	const rate = 25e3 // bytes a tick: as much as before, which is no reason to move
+	both := func(time.Duration) bool { return true }
+	for _, tt := range []struct {
+		name      string
+		own, rest func(time.Duration) bool // whether something comes then
+		want      Transport
+		within    time.Duration
+	}{
+		{"both go on", both, both, TCP, 2 * time.Second},
+		{"TCP is dead from the beginning", both, func(time.Duration) bool { return false }, QUIC, 600 * time.Millisecond},
+		{"TCP dies", both, func(d time.Duration) bool { return d < 300*time.Millisecond }, QUIC, 900 * time.Millisecond},
+		{"TCP dies just before the end", both, func(d time.Duration) bool { return d < 950*time.Millisecond }, QUIC, 1550 * time.Millisecond},
+		{"TCP pauses", both, func(d time.Duration) bool { return d < 300*time.Millisecond || d > 700*time.Millisecond }, TCP, 2 * time.Second},
+		{"an outage, and HTTP/3 is back first",
+			func(d time.Duration) bool { return d < 300*time.Millisecond || d > 2*time.Second },
+			func(d time.Duration) bool { return d < 300*time.Millisecond || d > 2200*time.Millisecond }, TCP, 4 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f, s, _ := comparing(t, TCP, 2)
+			l := s.trial.lane
+			var d time.Duration
+			for ; s.trial != nil && d <= tt.within; d += tickInterval {
+				if tt.own(d) {
+					l.got.Add(rate)
+					s.bytes.Add(rate)
+				}
+				if tt.rest(d) {
+					s.bytes.Add(rate)
+				}
+				f.try(at(d), s)
+			}
+			if s.trial != nil || s.route.current != tt.want {
+				t.Errorf("after %v: by %s, over: %v; want %s", d, s.route.current, s.trial == nil, tt.want)
+			}
+			known, ok := f.cfg.Paths.Goodput("")[TCP]
+			if failed := ok && known == 0; failed != (tt.want == QUIC) {
+				t.Errorf("remembers that TCP failed: %v", failed)
+			}
+		})
+	}
+}
+
+// TCP that brings next to nothing beside HTTP/3 isn't kept for what it brought before.
+func TestTrialOfWhatFaded(t *testing.T) {
+	f, s, _ := comparing(t, TCP, 1)
+	s.trial.took, s.trial.own, s.trial.rest = time.Second, 900e3, 20e3
+	f.compared(start, s)
+	if s.route.current != QUIC {
+		t.Error("stays with TCP")
+	}
+}
+
+// The lane of a trial that wins takes the place of all others, whose ranges are then to be had again;
+// it is not what there is one too many of, even if it has nothing to do.
+func TestTrialTakesOver(t *testing.T) {
+	for _, from := range []Transport{TCP, QUIC} {
+		for _, idle := range []bool{false, true} {
+			const lanes = 4
+			f, s, stopped := comparing(t, from, lanes)
+			l := s.trial.lane
+			if idle {
+				f.busy--
+				l.conns[0].seg = nil
+			}
+			s.trial.took, s.trial.own, s.trial.rest = time.Second, 9e6, 100e3
+			f.compared(start, s)
+			if s.route.current == from || *stopped != lanes || len(s.lanes) != 1 || s.lanes[0] != l {
+				t.Fatalf("from %s: by %s, %d ranges stopped, lanes %v", from, s.route.current, *stopped, s.lanes)
+			}
+			for _, c := range slices.Clone(s.conns) {
+				if c.lane != l && c.busy() {
+					if err := f.settle(start, outcome{c: c, transport: from, err: errTried}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if len(f.queue) != lanes || len(s.conns) != len(l.conns) || s.stats(start).State != Active {
+				t.Errorf("from %s: %d segments are left for others, %d conns, %+v", from, len(f.queue), len(s.conns), s.stats(start))
+			}
+			s.fit(s.open(), f.cfg.Limits)
+			if s.lanes[0] != l || idle && s.running(start, l.conns[0]) >= s.wanted() {
+				t.Errorf("from %s: what won stands by, or is gone", from)
+			}
+		}
+	}
+}
+
+// A trial begins only where there is something to compare it with, and what it brings is no sign that
+// TCP works.
+func TestTrialBeside(t *testing.T) {
+	f, s, _ := comparing(t, QUIC, 1)
+	f.dial = func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network") }
+	trying, seg := s.trial, s.lanes[0].conns[0].seg
+	s.trial, s.lanes[0].conns[0].seg = nil, nil
+	if f.try(start, s); s.trial != nil {
+		t.Error("tries with nothing to fetch")
+	}
+	s.lanes[0].conns[0].seg = seg
+	if f.try(start, s); s.trial == nil {
+		t.Error("doesn't try")
+	}
+	s.endTrial()
+
+	s.route.tryFrom = at(time.Hour)
+	s.route.current, trying.lane.by, s.trial = TCP, QUIC, trying
+	for i, tt := range []struct{ own, rest int64 }{{100, 0}, {100, 1}, {100, 0}} {
+		now := at(time.Duration(i+1) * tickInterval)
+		trying.lane.got.Add(tt.own)
+		s.bytes.Add(tt.own + tt.rest)
+		f.tick(now)
+		if heard := s.route.alive.Equal(now); heard != (tt.rest > 0) {
+			t.Errorf("tick %d: heard of TCP: %v", i, heard)
+		}
+	}
+	before := s.route.alive
+	s.endTrial()
+	if f.tick(at(time.Second)); !s.route.alive.Equal(before) {
+		t.Error("what the trial brought is taken for TCP's")
+	}
+}
+
+// A connection that is being made serves whoever goes by the same transport, whatever it may take.
+func TestLaneKeepsALinkInTheMaking(t *testing.T) {
+	l := new(lane)
+	made := 0
+	for i, tt := range []struct {
+		h    how
+		made int
+	}{
+		{how{transport: QUIC, connect: time.Second}, 1},
+		{how{transport: QUIC, connect: 5 * time.Second}, 1},
+		{how{transport: QUIC, connect: time.Second, port: 7}, 2},
+		{how{transport: TCP, connect: time.Second}, 3},
+		{how{transport: TCP, connect: time.Second, http2: true}, 4},
+	} {
+		l.use(tt.h, func() *link {
+			made++
+			return &link{how: tt.h, close: func() {}}
+		})
+		if made != tt.made {
+			t.Errorf("step %d: %d links, want %d", i, made, tt.made)
+		}
 	}
 }
 
@@ -224,10 +411,15 @@ func TestTrial(t *testing.T) {
 func TestTrialFails(t *testing.T) {
 	c := oneFile(t, 1<<20)
 	for _, tt := range []struct {
-		kind faultKind
-		want State
-	}{{unreachable, Active}, {refused, Active}, {slow, Active}, {corrupted, Benched}} {
-		f, err := New(Config{Manifest: c.m, Pieces: newPieces(c.m), Upstreams: []Upstream{{Name: "u", Kind: Node, URL: "https://192.0.2.1"}}})
+		kind  faultKind
+		want  State
+		known bool // to other fetches, as the transport's
+	}{
+		{unreachable, Active, true}, {stalled, Active, true}, {slow, Active, true}, {protocol, Active, true},
+		{refused, Active, false}, {busy, Active, false}, {changed, Active, false}, {broken, Active, false}, {corrupted, Benched, false},
+	} {
+		paths := &memory{known: map[Transport]shoal.Rate{}}
+		f, err := New(Config{Paths: paths, Manifest: c.m, Pieces: newPieces(c.m), Upstreams: []Upstream{{Name: "u", Kind: Node, URL: "https://192.0.2.1"}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -239,6 +431,9 @@ func TestTrialFails(t *testing.T) {
 		f.failed(now, c, QUIC, &fault{kind: tt.kind, err: errors.New("failed")})
 		if got := s.stats(now).State; got != tt.want || s.trial != nil || len(s.conns) > 0 {
 			t.Errorf("kind %d: %s, %d conns", tt.kind, got, len(s.conns))
+		}
+		if _, known := paths.known[QUIC]; known != tt.known {
+			t.Errorf("kind %d: known to others as failed: %v", tt.kind, known)
 		}
 		if tt.want == Active && s.route.other(now) != "" {
 			t.Errorf("kind %d: is tried again at once", tt.kind)

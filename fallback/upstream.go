@@ -74,18 +74,13 @@ func fileURL(kind Kind, base *url.URL, m *shoal.Manifest, file int) *url.URL {
 	path := m.Files()[file].Path
 	switch {
 	case kind == Node:
-		return nodeFileURL(base, m.ID(), path)
+		return below(base, "v1/contents/"+m.ID().String()+"/files/"+path)
 	case m.IsFolder():
 		return below(base, m.Name()+"/"+path)
 	case strings.HasSuffix(base.Path, "/"):
 		return below(base, path)
 	}
 	return base
-}
-
-// nodeFileURL is where a node's gateway has a file of a content.
-func nodeFileURL(base *url.URL, id shoal.ContentID, path string) *url.URL {
-	return below(base, "v1/contents/"+id.String()+"/files/"+path)
 }
 
 // below appends a slash-separated path of plain names; a query stays.

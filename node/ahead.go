@@ -48,6 +48,13 @@ func (a *aheads) take(id shoal.ContentID) *supply.Ahead {
 	return ahead
 }
 
+// drop has a content's given back, where it has not been taken.
+func (a *aheads) drop(id shoal.ContentID) {
+	if ahead := a.take(id); ahead != nil {
+		ahead.Drop()
+	}
+}
+
 // add begins what begin makes for a content, unless that is under way.
 func (a *aheads) add(id shoal.ContentID, begin func() *supply.Ahead) {
 	a.mu.Lock()
@@ -63,13 +70,10 @@ func (a *aheads) add(id shoal.ContentID, begin func() *supply.Ahead) {
 
 // askAhead asks for leases for those orders in a reply that will not be carried out without
 // one (package supply's policy): for this node alone, of what only peers in other
-// carriers have. What would wait for other tasks, its lease would expire. Leases that came with
-// orders are taken for those, and off the orders, which are kept for longer.
+// carriers have. What would wait for other tasks, its lease would expire.
 func (n *Node) askAhead(r tapi.Reply) {
 	own, room := n.hub.Locality().Carrier, n.tasks.Room()
-	for i := range r.SubTasks {
-		o := r.SubTasks[i]
-		r.SubTasks[i].Lease = nil
+	for _, o := range r.SubTasks {
 		peers := r.Peers[o.Content]
 		near := func(p tapi.Peer) bool { return p.Carrier == "" || p.Carrier == own }
 		if room == 0 || o.Cancel || o.Shared || own == "" || len(peers) == 0 || slices.ContainsFunc(peers, near) {
@@ -82,7 +86,16 @@ func (n *Node) askAhead(r tapi.Reply) {
 		n.ahead.add(o.Content, func() *supply.Ahead {
 			return supply.NewAhead(n.tracker, tapi.LeaseRequest{
 				Node: n.host.ID(), Session: n.announcer.Session(), Content: o.Content, Task: o.Task, Reason: tapi.CrossCarrier,
-			}, o.Lease, n.cfg.WebGuard, n.log)
+			}, n.cfg.WebGuard, n.log)
 		})
+	}
+}
+
+// dropAhead gives back what was asked for orders that are over: cancelled or refused.
+func (n *Node) dropAhead(orders []tapi.SubTaskOrder) {
+	for _, o := range orders {
+		if n.tasks.For(o.Content) == "" {
+			n.ahead.drop(o.Content)
+		}
 	}
 }

@@ -28,6 +28,7 @@ func (l local) Apply(r tapi.Reply) {
 	l.n.settle(r) // before swarms begin, and meet peers
 	l.n.askAhead(r)
 	l.n.tasks.Accept(r.SubTasks)
+	l.n.dropAhead(r.SubTasks)
 	if len(r.Peers) > 0 {
 		peers := swarmPeers(r.Peers, l.n.ID())
 		l.n.library.AddPeers(peers)

@@ -166,6 +166,9 @@ func (n *Node) openContents(opts options) (files string, err error) {
 		Pull: n.pull, Changed: n.wake,
 		Ended: func(id shoal.ContentID, err error) {
 			n.tasks.Settle(id, err)
+			if err != nil {
+				n.ahead.drop(id)
+			}
 			if opts.ended != nil {
 				opts.ended(id, err)
 			}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -42,8 +43,8 @@ func (ts transports) Goodput(server string) map[fallback.Transport]shoal.Rate {
 // Brought implements [fallback.Paths].
 func (ts transports) Brought(server string, t fallback.Transport, goodput shoal.Rate, err error) {
 	target, invalid := netprobe.ParseTarget(server)
-	if invalid != nil {
-		return // too long to be remembered
+	if invalid != nil || !utf8.ValidString(server) {
+		return // too long to be remembered, or no label of a metric
 	}
 	now := time.Now()
 	r := netprobe.Result{Path: netprobe.Path{Target: target, Transport: netprobe.Transport(t)}, At: now, Err: err}

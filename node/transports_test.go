@@ -30,6 +30,7 @@ func TestTransports(t *testing.T) {
 		ts.Brought(there, fallback.TCP, 900, nil)
 		ts.Brought(there, fallback.QUIC, 0, errors.New("no answer"))
 		ts.Brought("https://"+strings.Repeat("x", 5000), fallback.TCP, 1, nil)
+		ts.Brought("https://a\xff.example:443", fallback.TCP, 1, nil) // no label
 		want(here, map[fallback.Transport]shoal.Rate{fallback.TCP: 800, fallback.QUIC: 5000})
 		want(there, map[fallback.Transport]shoal.Rate{fallback.TCP: 900, fallback.QUIC: 0})
 		want("https://192.0.2.3", map[fallback.Transport]shoal.Rate{})
@@ -47,4 +48,11 @@ func TestTransports(t *testing.T) {
 		want(here, map[fallback.Transport]shoal.Rate{})
 		want(there, map[fallback.Transport]shoal.Rate{fallback.TCP: 450, fallback.QUIC: 700})
 	})
+}
+
+// What a scrape cannot say is an error of that scrape, and no panic.
+func TestConstMetric(t *testing.T) {
+	if err := constMetric(descTransport, prometheus.GaugeValue, 1, "https://a\xff.example", "tcp").Write(nil); err == nil {
+		t.Error("no error")
+	}
 }

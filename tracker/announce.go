@@ -25,9 +25,6 @@ func (t *Tracker) announce(ctx context.Context, a *api.Announce, source netip.Ad
 	if ok {
 		reply.SubTasks = t.tasks.Orders(a.Node.ID)
 		t.addPeers(&reply, a.Node.ID)
-		if ctx.Err() == nil {
-			t.offerLeases(ctx, time.Now(), &reply, a)
-		}
 	}
 	return reply, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
@@ -52,54 +51,6 @@ func troubles(benched []api.Benched) (out []string) {
 		out = append(out, redact.URL(b.Upstream)+": "+b.Reason)
 	}
 	return out
-}
-
-const (
-	maxOffers = 4                      // for how many orders a node is offered leases at once
-	offerTime = 200 * time.Millisecond // for which orders wait for that
-)
-
-// offerLeases adds the first lease to those orders that will not be carried out without one: for
-// the node alone, of what only peers in other carriers have. It would ask for it a round trip
-// later. What comes of it is the node's business: an offer that is not taken expires.
-func (t *Tracker) offerLeases(ctx context.Context, now time.Time, reply *api.Reply, a *api.Announce) {
-	info, ok := t.nodes.Known(a.Node.ID, a.Session)
-	if !ok || info.Carrier == "" || t.free {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, offerTime)
-	defer cancel()
-	near := func(p api.Peer) bool { return p.Carrier == "" || p.Carrier == info.Carrier }
-	offers := 0
-	for i := range reply.SubTasks {
-		o := &reply.SubTasks[i]
-		peers := reply.Peers[o.Content]
-		if o.Cancel || o.Shared || len(peers) == 0 || slices.ContainsFunc(peers, near) || t.nodes.Held(info.ID, o.Content) != nil {
-			continue
-		}
-		if offers++; offers > maxOffers {
-			return
-		}
-		l, err := t.offer(ctx, now, &api.LeaseRequest{
-			Node: info.ID, Session: a.Session, Content: o.Content, Task: o.Task, Reason: api.CrossCarrier,
-		})
-		if err != nil {
-			t.log.Debug("no lease is offered", "node", info.Name, "content", o.Content, "err", err)
-		}
-		o.Lease = l
-	}
-}
-
-func (t *Tracker) offer(ctx context.Context, now time.Time, r *api.LeaseRequest) (*api.Lease, error) {
-	content, err := t.leasable(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	l, fresh, err := t.leases.Offer(now, r, content, t.tasks.Limits(r.Task, r.Content))
-	if fresh {
-		t.metrics.leased(api.LeaseReply{Lease: l})
-	}
-	return l, err
 }
 
 // leasable reads what the planner has to know of a content, nil where it knows

@@ -3,26 +3,22 @@ package supply
 import (
 	"context"
 	"log/slog"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/fallback"
 	"github.com/shoal-cdn/shoal/tracker/api"
 )
 
-// Ahead is a lease that is asked for, or came with the order, and a connection to what it names, by
-// which its first pieces are on their way, while the node
-// still waits for the content's manifest: across a long line each of these takes
+// Ahead is a lease that is asked for, and a connection to what it names, while the node
+// still waits for the content's manifest: across a long line each of the three takes
 // round trips, and none needs another's answer. It becomes a [Supply]'s by
 // [Config.Ahead]; where it does not, the lease is given back.
 type Ahead struct {
 	leases  Leaser
 	log     *slog.Logger
 	request api.LeaseRequest
-	granted *api.Lease // the tracker's, unasked; nil: it is asked for
 	guard   fallback.Guard
 	asking  context.Context // ends the call
 	abort   context.CancelFunc
@@ -35,16 +31,20 @@ type Ahead struct {
 	err     error
 	at      time.Time         // when the reply came
 	reached *fallback.Reached // nil: nothing
-	opens   []api.Run         // the pieces that are on their way, in the order of connections
 }
 
-// aheadTime is how long a lease got ahead of time waits to be used.
-const aheadTime = 20 * time.Second
+const (
+	// aheadTime is how long what was asked for ahead of time waits to be used, but for a
+	// lease that ends sooner.
+	aheadTime = 20 * time.Second
+	// aheadLeft is what a lease must still last then: a Supply takes no shorter one ([check]).
+	aheadLeft = time.Second
+)
 
 // NewAhead is for a request for a lease by a node whose swarm will need one for
-// certain; granted is what it comes to, where that is known. guard is as [Config.Guard].
-func NewAhead(leases Leaser, r api.LeaseRequest, granted *api.Lease, guard fallback.Guard, log *slog.Logger) *Ahead {
-	a := &Ahead{leases: leases, log: log, request: r, granted: granted, guard: guard, done: make(chan struct{}), dropped: make(chan struct{})}
+// certain. guard is as [Config.Guard].
+func NewAhead(leases Leaser, r api.LeaseRequest, guard fallback.Guard, log *slog.Logger) *Ahead {
+	a := &Ahead{leases: leases, log: log, request: r, guard: guard, done: make(chan struct{}), dropped: make(chan struct{})}
 	a.asking, a.abort = context.WithCancel(context.Background())
 	return a
 }
@@ -59,21 +59,27 @@ func (a *Ahead) Run(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 	case <-a.dropped:
+	case <-time.After(a.usable()):
 	}
 	if a.take() {
 		a.giveBack()
 	}
 }
 
-func (a *Ahead) ask(ctx context.Context) {
-	if a.granted != nil {
-		a.reply.Lease = a.granted
-	} else {
-		call, cancel := context.WithTimeout(ctx, callTime)
-		defer cancel()
-		defer context.AfterFunc(a.asking, cancel)()
-		a.reply, a.err = a.leases.Lease(call, a.request)
+// usable is for how long what came of it is worth waiting with.
+func (a *Ahead) usable() time.Duration {
+	if a.err != nil || a.reply.Lease == nil {
+		return aheadTime
 	}
+	usable := min(a.reply.Lease.Expires-aheadLeft.Seconds(), aheadTime.Seconds())
+	return time.Duration(usable * float64(time.Second))
+}
+
+func (a *Ahead) ask(ctx context.Context) {
+	call, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	defer context.AfterFunc(a.asking, cancel)()
+	a.reply, a.err = a.leases.Lease(call, a.request)
 	a.at = time.Now()
 	if a.err != nil || a.reply.Lease == nil {
 		return
@@ -82,10 +88,7 @@ func (a *Ahead) ask(ctx context.Context) {
 	if err != nil || u.Kind != fallback.Node { // a web seed is asked for what it is known to have
 		return
 	}
-	opens, first := openings(a.request.Content, a.reply.Lease)
-	if a.reached, err = fallback.Reach(u, nodeGuard(a.guard), first...); err == nil {
-		a.opens = opens
-	} else {
+	if a.reached, err = fallback.Reach(u, nodeGuard(a.guard)); err != nil {
 		a.log.Debug("cannot connect ahead of time", "upstream", u.Name, "err", err)
 	}
 }
@@ -142,39 +145,16 @@ func (s *Supply) adopt(ctx context.Context) {
 	})
 }
 
-// openingBytes is how much a connection is opened with, and maxOpenings how many are.
-const (
-	openingBytes = 4 << 20
-	maxOpenings  = 2
-)
-
-// openings are the beginning of a lease, for a connection each; none where the lease does not
-// say where it begins, or makes no sense, or bounds the rate, which nobody is there to keep to yet.
-func openings(id shoal.ContentID, l *api.Lease) (opens []api.Run, first []fallback.Opening) {
-	h := l.Head
-	if h == nil || l.Rate > 0 || len(l.Pieces) == 0 || h.Path == "" || api.CheckDest(h.Path) != nil ||
-		h.Piece < 1 || h.Piece > shoal.MaxPieceLength || h.From < 0 || h.From > math.MaxInt64/2 || h.Bytes < 1 || h.Bytes > int64(l.Pieces[0].Count)*h.Piece {
-		return nil, nil
-	}
-	each := max(openingBytes/h.Piece, 1) * h.Piece
-	for at := int64(0); at < h.Bytes && len(opens) < maxOpenings; at += each {
-		n := min(each, h.Bytes-at)
-		opens = append(opens, api.Run{First: l.Pieces[0].First + int(at/h.Piece), Count: int((n + h.Piece - 1) / h.Piece)})
-		first = append(first, fallback.Opening{Content: id, Path: h.Path, From: h.From + at, To: h.From + at + n})
-	}
-	return opens, first
-}
-
-// reached is what was connected to ahead of time, and the pieces that are on their way.
-func (s *Supply) reached() ([]*fallback.Reached, []api.Run) {
+// reached is what was connected to ahead of time.
+func (s *Supply) reached() []*fallback.Reached {
 	if a := s.cfg.Ahead; a != nil && a.owned.Load() {
 		select {
 		case <-a.done:
 			if a.reached != nil {
-				return []*fallback.Reached{a.reached}, a.opens
+				return []*fallback.Reached{a.reached}
 			}
 		default:
 		}
 	}
-	return nil, nil
+	return nil
 }

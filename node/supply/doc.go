@@ -9,8 +9,6 @@
 //     and for how long (B1). It reads nothing without one. Only while no tracker
 //     answers at all a rule of its own holds: after a random delay, a small part
 //     of the content, slowly, from a web seed (alone.go).
-//   - Across a long line each question takes a round trip: a lease may come with the order, and
-//     what it begins with is on its way before the manifest is here (ahead.go).
 //   - What readers wait for is named to the tracker and read first, also where the
 //     tracker had put the node off a moment ago (readers.go, B5).
 //   - An upstream that turns out to be no use is named to the tracker, which

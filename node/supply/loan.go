@@ -55,12 +55,9 @@ func (l *loan) extend(seconds float64, now time.Time) {
 }
 
 // all is the loan's pieces.
-func (l *loan) all() iter.Seq[int] { return all(l.Pieces) }
-
-// all is the pieces of runs.
-func all(runs []api.Run) iter.Seq[int] {
+func (l *loan) all() iter.Seq[int] {
 	return func(yield func(int) bool) {
-		for _, r := range runs {
+		for _, r := range l.Pieces {
 			for piece := r.First; piece < r.First+r.Count; piece++ {
 				if !yield(piece) {
 					return

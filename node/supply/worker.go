@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync/atomic"
 	"time"
 
@@ -49,25 +48,12 @@ type leased struct {
 	readers *readers
 	allowed atomic.Pointer[shoal.PieceSet] // replaced, never changed
 	corrupt atomic.Int64                   // bytes of pieces that did not verify
-	opens   []api.Run                      // to be claimed first: they are on their way. The fetcher's, by Claim
 }
 
 func (l *leased) Claim(ctx context.Context, most int64) (first, count int, ok bool) {
 	allowed := l.allowed.Load()
 	if allowed == nil || allowed.Count() == 0 {
 		return 0, 0, false
-	}
-	if len(l.opens) > 0 {
-		set := shoal.NewPieceSet(allowed.Len())
-		for piece := range all(l.opens[:1]) {
-			if allowed.Has(piece) {
-				set.Add(piece)
-			}
-		}
-		l.opens = l.opens[1:]
-		if first, count, ok = l.swarm.Claim(ctx, math.MaxInt64, set); ok {
-			return first, count, ok
-		}
 	}
 	return l.swarm.Claim(ctx, l.readers.atMost(most, time.Now()), allowed)
 }
@@ -96,14 +82,13 @@ func (s *Supply) employ(ctx context.Context, l api.Lease) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	reached, opens := s.reached()
 	w := &worker{
-		name: u.Name, pieces: &leased{swarm: s.cfg.Swarm, readers: &s.readers, opens: opens},
+		name: u.Name, pieces: &leased{swarm: s.cfg.Swarm, readers: &s.readers},
 		limiter: rate.NewLimiter(rate.Inf, limiterBurst),
 	}
 	w.fetcher, err = fallback.New(fallback.Config{
 		Manifest: s.cfg.Manifest, Pieces: w.pieces, Upstreams: []fallback.Upstream{u},
-		Reached: reached, Paths: s.cfg.Paths, WebSeeds: s.cfg.Guard, Nodes: nodeGuard(s.cfg.Guard), Limiter: w.limiter, Standby: true, Log: s.cfg.Log,
+		Reached: s.reached(), Paths: s.cfg.Paths, WebSeeds: s.cfg.Guard, Nodes: nodeGuard(s.cfg.Guard), Limiter: w.limiter, Standby: true, Log: s.cfg.Log,
 	})
 	if err != nil {
 		return nil, err

@@ -44,7 +44,6 @@ type SubTaskOrder struct {
 	Dest     string          `json:"dest,omitempty"`     // relative path below the node's files; "": the content's name
 	Shared   bool            `json:"shared,omitempty"`   // the task is for other nodes too
 	Cancel   bool            `json:"cancel,omitempty"`
-	Lease    *Lease          `json:"lease,omitempty"` // granted unasked where the node will need one for certain; a repeated order has the same one
 }
 
 // SubTaskReport is a node's word on its part of a task (M11).

@@ -68,15 +68,6 @@ type Lease struct {
 	Rate        shoal.Rate `json:"rate,omitempty"`        // bytes/s it may read at most; 0: no bound
 	Connections int        `json:"connections,omitempty"` // it should open at most
 	Expires     float64    `json:"expires"`               // seconds from now
-	Head        *Extent    `json:"head,omitempty"`        // where the first run of Pieces begins, for a node that has no manifest yet; nil: not said
-}
-
-// Extent is consecutive pieces of one file.
-type Extent struct {
-	Path  string `json:"path"`  // of the file in the content
-	From  int64  `json:"from"`  // bytes of the file before them
-	Bytes int64  `json:"bytes"` // their size
-	Piece int64  `json:"piece"` // bytes of each but the file's last one
 }
 
 // Run is consecutive pieces.

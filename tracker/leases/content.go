@@ -13,13 +13,9 @@ type Content struct {
 	size        int64 // bytes
 	pieces      int
 	pieceLength int64
-	webSeeds    []string     // URLs, the one to be preferred first
-	short       []shortfall  // ascending
-	files       []shoal.File // none of more than maxFiles
+	webSeeds    []string    // URLs, the one to be preferred first
+	short       []shortfall // ascending
 }
-
-// maxFiles is of how many files a content may be whose leases say where they begin.
-const maxFiles = 64
 
 // shortfall says by how many bytes the pieces through one fall short of the
 // piece length; it is recorded where that changes: at files' last pieces.
@@ -28,14 +24,11 @@ type shortfall struct {
 	bytes int64
 }
 
-// NewContent describes the content of m. It keeps only m's web seeds and, where they are few, files.
+// NewContent describes the content of m. It keeps only m's web seeds.
 func NewContent(m *shoal.Manifest) *Content {
 	c := &Content{
 		id: m.ID(), size: m.Size(), pieces: m.NumPieces(), pieceLength: int64(m.PieceLength()),
 		webSeeds: m.WebSeeds(),
-	}
-	if files := m.Files(); len(files) <= maxFiles {
-		c.files = files
 	}
 	var short int64
 	for _, f := range m.Files() {
@@ -46,17 +39,6 @@ func NewContent(m *shoal.Manifest) *Content {
 		}
 	}
 	return c
-}
-
-// head is where a run of pieces begins, up to the end of that file; nil: not known.
-func (c *Content) head(r api.Run) *api.Extent {
-	for _, f := range c.files {
-		from := int64(r.First-f.FirstPiece) * c.pieceLength
-		if from >= 0 && from < f.Length {
-			return &api.Extent{Path: f.Path, From: from, Bytes: min(int64(r.Count)*c.pieceLength, f.Length-from), Piece: c.pieceLength}
-		}
-	}
-	return nil
 }
 
 // bytes is the size of a run of pieces.

@@ -33,9 +33,6 @@
 // that its node has shown, and never more than a part of what is left, so that
 // all who ask have something from the first second to the last.
 //
-// A node that will need a lease for certain is offered it unasked, together with its order
-// ([Planner.Offer]): within the same bounds, once, and it expires like any other.
-//
 // # What bounds it
 //
 // Origins are web seeds (BEP 19) and the gateways of origin nodes. What is

@@ -19,7 +19,6 @@ type lease struct {
 	rate      shoal.Rate // that its node may read at; 0: no bound
 	reserved  shoal.Rate // of a gateway's capacity
 	exclusive bool       // nobody else in the carrier is leased its pieces
-	unasked   bool       // it came with an order
 
 	book    *book
 	ledger  *ledger
@@ -80,7 +79,7 @@ func (l *lease) heldBytes() (n int64) {
 func (l *lease) api(now time.Time, connections int) *api.Lease {
 	return &api.Lease{
 		ID: l.id, Upstream: l.upstream, Pieces: l.runs, Bytes: l.bytes, Rate: l.rate,
-		Connections: connections, Expires: l.ends.Sub(now).Seconds(), Head: l.book.content.head(l.runs[0]),
+		Connections: connections, Expires: l.ends.Sub(now).Seconds(),
 	}
 }
 

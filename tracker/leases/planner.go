@@ -98,43 +98,14 @@ func (p *Planner) SetWebSeeds(id shoal.ContentID, urls []string) {
 func (p *Planner) Lease(now time.Time, r *api.LeaseRequest, content *Content, limits api.Limits) (api.LeaseReply, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	reply, _, err := p.lease(now, r, content, limits)
-	return reply, err
-}
-
-// Offer is Lease for a node that has not asked yet, but will for certain: it is told with an
-// order. A node that was offered a lease of the content, and has it still, is offered the same
-// one, which is not fresh; one that has asked for any meanwhile is offered none: nil, as where it is refused.
-func (p *Planner) Offer(now time.Time, r *api.LeaseRequest, content *Content, limits api.Limits) (offer *api.Lease, fresh bool, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.expire(now)
-	for l := range p.byNode[r.Node] {
-		if l.book.content.id != r.Content {
-			continue
-		}
-		if l.unasked {
-			return l.api(now, p.connections(l)), false, nil
-		}
-		return nil, false, nil
-	}
-	reply, l, err := p.lease(now, r, content, limits)
-	if l != nil {
-		l.unasked = true
-	}
-	return reply.Lease, l != nil, err
-}
-
-// lease is [Planner.Lease], and the lease that was granted anew; nil: none was. The caller holds mu.
-func (p *Planner) lease(now time.Time, r *api.LeaseRequest, content *Content, limits api.Limits) (api.LeaseReply, *lease, error) {
 	info, ok := p.cfg.Nodes.Known(r.Node, r.Session)
 	if !ok {
-		return api.LeaseReply{}, nil, fmt.Errorf("lease: node %s: %w: it has not announced in this session", r.Node.Short(), shoal.ErrConflict)
+		return api.LeaseReply{}, fmt.Errorf("lease: node %s: %w: it has not announced in this session", r.Node.Short(), shoal.ErrConflict)
 	}
 	p.expire(now)
 	l, err := p.ledger(now, r.Content, content, info.Carrier)
 	if err != nil {
-		return api.LeaseReply{}, nil, fmt.Errorf("lease: %w", err)
+		return api.LeaseReply{}, fmt.Errorf("lease: %w", err)
 	}
 	a := &ask{now: now, r: r, info: info, book: p.books[r.Content], ledger: l, task: r.Task, bounds: boundsOf(limits, info.Carrier)}
 	if limits.IsZero() {
@@ -156,37 +127,37 @@ func (p *Planner) lease(now time.Time, r *api.LeaseRequest, content *Content, li
 		switch {
 		case !r.Done && mine && old.progress(now):
 			p.endings.move(old, now.Add(leaseTTL))
-			return api.LeaseReply{Lease: old.api(now, p.connections(old))}, nil, nil
+			return api.LeaseReply{Lease: old.api(now, p.connections(old))}, nil
 		case mine:
 			p.end(now, old, true)
 		}
 		if !r.Done {
-			return p.refused(a, api.NoProgress), nil, nil
+			return p.refused(a, api.NoProgress), nil
 		}
 	}
-	reply, granted := p.answer(a)
+	reply := p.answer(a)
 	reply.Push = p.push(a)
-	return reply, granted, nil
+	return reply, nil
 }
 
-// answer grants a new lease or refuses one: nil.
-func (p *Planner) answer(a *ask) (api.LeaseReply, *lease) {
+// answer grants a new lease or refuses one.
+func (p *Planner) answer(a *ask) api.LeaseReply {
 	switch {
 	case a.now.Before(p.cfg.Open):
-		return p.refused(a, api.Starting), nil
+		return p.refused(a, api.Starting)
 	case a.asker.leases >= maxLeases:
-		return p.refused(a, api.Enough), nil
+		return p.refused(a, api.Enough)
 	case len(p.leases) >= maxAll:
-		return p.refused(a, api.Busy), nil
+		return p.refused(a, api.Busy)
 	}
 	l, why := p.choose(a)
 	if l == nil {
 		r := p.refused(a, why)
 		a.asker.refuse(a.now, a.now.Add(time.Duration(r.RetryAfter*float64(time.Second))))
-		return r, nil
+		return r
 	}
 	p.grant(a, l)
-	return api.LeaseReply{Lease: l.api(a.now, p.connections(l))}, l
+	return api.LeaseReply{Lease: l.api(a.now, p.connections(l))}
 }
 
 // Return gives a lease back by which used bytes were read. It reports whether
