@@ -14,7 +14,8 @@ import (
 
 const (
 	// coolWait is how long an upstream may cool down with leases of ours: longer
-	// than a busy gateway asks us to wait.
+	// than a busy gateway asks us to wait. One that was paused and has not worked
+	// since is paused again at once: a fetch without any other is to end within 30 s.
 	coolWait = 4 * time.Second
 	// firstPause is how long it is not asked for after that, doubled each time up
 	// to mostPause: longer than the tracker keeps the pieces of a lease that came
@@ -125,7 +126,7 @@ func (s *Supply) heed(now time.Time, held *shoal.PieceSet) {
 	for _, w := range s.workers {
 		for _, u := range w.fetcher.Stats().Upstreams {
 			switch {
-			case u.State == fallback.Cooling && w.idle.IsZero() && now.Sub(u.Since) >= coolWait:
+			case u.State == fallback.Cooling && w.idle.IsZero() && (now.Sub(u.Since) >= coolWait || s.trouble.attempts(w.name) > 0):
 				s.trouble.pause(now, w.name, u.Reason)
 				s.dismiss(w, now, held)
 			case u.State == fallback.Active && u.Goodput >= worksAt && u.Since.IsZero():
