@@ -157,7 +157,7 @@ func (s *Supply) Run(ctx context.Context) error {
 				return err
 			}
 		case e := <-s.ended:
-			s.lost(time.Now(), e)
+			s.gaveUp(time.Now(), e)
 		case <-s.told: // where all are far, there is nothing to wait for
 			if err := s.tick(ctx, time.Now()); err != nil {
 				return err
@@ -191,7 +191,7 @@ func (s *Supply) tick(ctx context.Context, now time.Time) error {
 	s.heed(now, held)
 	s.cross(now, need)
 	s.note(now, st, need)
-	if err := s.trouble.hopeless(s.cfg.Manifest.WebSeeds(), s.policy.alone.lasts(now, hopelessAfter), len(s.loans) > 0); err != nil {
+	if err := s.trouble.hopeless(s.cfg.Manifest.WebSeeds(), s.policy.alone.lasts(now, hopelessAfter), len(s.loans) > 0, s.lost(now)); err != nil {
 		return err
 	}
 	s.call(ctx, now, need, held, want)

@@ -248,17 +248,20 @@ func TestHopeless(t *testing.T) {
 	seeds := []string{"a", "b"}
 	tr := newTrouble()
 	tr.refused = api.NoUpstream
-	if err := tr.hopeless(seeds, true, false); err != nil {
+	if err := tr.hopeless(seeds, true, false, false); err != nil {
 		t.Errorf("nothing has failed: %v", err)
 	}
 	tr.bench("a", "404")
 	for range manyPauses {
-		if err := tr.hopeless(seeds, true, false); err != nil {
+		if err := tr.hopeless(seeds, true, false, false); err != nil {
 			t.Errorf("one may come back: %v", err)
+		}
+		if err := tr.hopeless(seeds, true, true, true); (err != nil) != tr.failed("b") {
+			t.Errorf("all is lost, and b has failed %d times: %v", tr.attempts("b"), err)
 		}
 		tr.pause(now, "b", "silence")
 	}
-	err := tr.hopeless(seeds, true, false)
+	err := tr.hopeless(seeds, true, false, false)
 	if !errors.Is(err, shoal.ErrUnavailable) || err.Error() != "unavailable: no peer has it, and no upstream is of use: a: 404\nb: silence" {
 		t.Errorf("%v", err)
 	}
@@ -270,12 +273,12 @@ func TestHopeless(t *testing.T) {
 		"another is being tried":              {seeds, true, true},
 		"without web seeds a peer may return": {nil, true, false},
 	} {
-		if err := tr.hopeless(c.seeds, c.alone, c.leased); err != nil {
+		if err := tr.hopeless(c.seeds, c.alone, c.leased, false); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	tr.worked("b")
-	if err := tr.hopeless(seeds, true, false); err != nil {
+	if err := tr.hopeless(seeds, true, false, false); err != nil {
 		t.Errorf("one works again: %v", err)
 	}
 }

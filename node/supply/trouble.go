@@ -27,6 +27,10 @@ const (
 	// hopelessAfter is how long no peer may be of use, while every upstream is
 	// broken, before the fetch fails.
 	hopelessAfter = 20 * time.Second
+	// lostAfter is how long neither a peer nor an upstream may be of use before the
+	// fetch fails although one that has failed before is being tried again: some take long
+	// to show that they are as slow as ever.
+	lostAfter = 25 * time.Second
 	// worksAt is the rate from which on an upstream works, in bytes/s: some send
 	// a byte now and then.
 	worksAt     = 8 << 10
@@ -39,6 +43,7 @@ type trouble struct {
 	broken  map[string]string // name → why, for good
 	pauses  map[string]pause
 	refused api.Refusal // the tracker's last; "" since it granted something or did not answer
+	silent  since       // when no upstream has worked
 }
 
 type pause struct {
@@ -80,6 +85,12 @@ func (t *trouble) useless(name string) (why string, ok bool) {
 	return p.why, p.count >= manyPauses
 }
 
+// failed reports whether an upstream has failed since it last worked.
+func (t *trouble) failed(name string) bool {
+	_, broken := t.broken[name]
+	return broken || t.pauses[name].count > 0
+}
+
 // usable reports whether an upstream may be read now.
 func (t *trouble) usable(name string, now time.Time) bool {
 	_, broken := t.broken[name]
@@ -105,15 +116,16 @@ func (t *trouble) excluded(now time.Time) (out []api.Benched) {
 // hopeless is the error for when nothing is left to try: no peer has been of
 // use for a while, nothing is leased, the tracker knows no other upstream, and
 // the content has web seeds, none of which is any use. Without web seeds it is a
-// peer that is waited for.
-func (t *trouble) hopeless(webSeeds []string, alone, leased bool) error {
-	if !alone || leased || len(webSeeds) == 0 || t.refused != api.NoUpstream {
+// peer that is waited for. After so long that all is lost, it is enough that each has
+// failed since it last worked.
+func (t *trouble) hopeless(webSeeds []string, alone, leased, lost bool) error {
+	if !alone || len(webSeeds) == 0 || !lost && (leased || t.refused != api.NoUpstream) {
 		return nil
 	}
 	var errs []error
 	for _, name := range webSeeds {
 		why, ok := t.useless(name)
-		if !ok {
+		if !ok && !(lost && t.failed(name)) {
 			return nil
 		}
 		errs = append(errs, fmt.Errorf("%s: %s", label(name), why))
@@ -121,10 +133,20 @@ func (t *trouble) hopeless(webSeeds []string, alone, leased bool) error {
 	return fmt.Errorf("%w: no peer has it, and no upstream is of use: %w", shoal.ErrUnavailable, errors.Join(errs...))
 }
 
+// lost reports whether nothing has been of use for so long that what has failed before
+// need not be tried to its end; an upstream that has not is.
+func (s *Supply) lost(now time.Time) bool {
+	return s.policy.alone.lasts(now, lostAfter) && s.trouble.silent.lasts(now, lostAfter) &&
+		!slices.ContainsFunc(s.loans, func(l *loan) bool { return !s.trouble.failed(l.worker.name) })
+}
+
 // heed acts on upstreams that cool down, or work again.
 func (s *Supply) heed(now time.Time, held *shoal.PieceSet) {
+	works := false
+	defer func() { s.trouble.silent.set(now, !works) }()
 	for _, w := range s.workers {
 		for _, u := range w.fetcher.Stats().Upstreams {
+			works = works || u.State == fallback.Active && u.Goodput >= worksAt
 			switch {
 			case u.State == fallback.Cooling && w.idle.IsZero() && (now.Sub(u.Since) >= coolWait || s.trouble.attempts(w.name) > 0):
 				s.trouble.pause(now, w.name, u.Reason)
@@ -136,8 +158,8 @@ func (s *Supply) heed(now time.Time, held *shoal.PieceSet) {
 	}
 }
 
-// lost takes in that a fetcher has given up.
-func (s *Supply) lost(now time.Time, e ended) {
+// gaveUp takes in that a fetcher has given up.
+func (s *Supply) gaveUp(now time.Time, e ended) {
 	if s.workers[e.worker.name] != e.worker {
 		return
 	}
