@@ -38,19 +38,11 @@ func newOpenCache[K comparable, V io.Closer](most int, open func(*content, K) (V
 
 // acquire returns what is wanted of a content, open; the caller releases it.
 func (c *openCache[K, V]) acquire(in *content, of K) (*cached[K, V], error) {
-	key := cacheKey[K]{in, of}
-	if o := c.lookup(key); o != nil {
-		return o, nil
+	o, err := c.openOnce(in, of)
+	if err == nil {
+		c.keep(o)
 	}
-	v, err := c.open(in, of)
-	if err != nil {
-		return nil, err
-	}
-	o, unused := c.insert(key, v)
-	for _, u := range unused {
-		u.Close() // data is synced by Sync, which reports what it finds
-	}
-	return o, nil
+	return o, err
 }
 
 // openOnce is acquire for a single use: unless it is open already, or is kept by then, the
@@ -67,7 +59,7 @@ func (c *openCache[K, V]) openOnce(in *content, of K) (*cached[K, V], error) {
 	return &cached[K, V]{value: v, key: key, refs: 1}, nil
 }
 
-// keep makes what the caller has opened once stay open for others.
+// keep makes what the caller has opened once stay open for others, unless somebody else's does.
 func (c *openCache[K, V]) keep(o *cached[K, V]) {
 	c.mu.Lock()
 	var unused []V
@@ -76,7 +68,7 @@ func (c *openCache[K, V]) keep(o *cached[K, V]) {
 	}
 	c.mu.Unlock()
 	for _, u := range unused {
-		u.Close()
+		u.Close() // data is synced by Sync, which reports what it finds
 	}
 }
 
@@ -89,20 +81,6 @@ func (c *openCache[K, V]) lookup(key cacheKey[K]) *cached[K, V] {
 		c.lru.MoveToFront(o.elem)
 	}
 	return o
-}
-
-// insert adds v and returns those to close: others over the limit, or
-// this one where somebody else was faster.
-func (c *openCache[K, V]) insert(key cacheKey[K], v V) (o *cached[K, V], unused []V) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if o := c.kept[key]; o != nil {
-		o.refs++
-		c.lru.MoveToFront(o.elem)
-		return o, []V{v}
-	}
-	o = &cached[K, V]{value: v, key: key, refs: 1}
-	return o, c.put(o)
 }
 
 // put adds o, of which there is none yet, and returns those to close. It needs c.mu.
