@@ -12,8 +12,8 @@ const (
 	settleRTTs = 15
 	doubtEvery = 30 * time.Second // between looks at one path
 
-	patience = time.Minute // that an upload must still take for the other transport to be looked at
-	lookTime = time.Second // at least, of a look: queues on the way fill in less, and take it for speed
+	patience = 30 * time.Second // that an upload must still take for the other transport to be looked at
+	lookTime = time.Second      // at least, of a look: queues on the way fill in less, and take it for speed
 
 	// What another way must be better by: single measurements differ that much by chance,
 	// and it has to be opened first.
@@ -38,9 +38,19 @@ type glance struct {
 type pace struct {
 	active time.Duration // for which there was sending
 	speed  shoal.Rate    // see [speedometer.best]
+	usual  shoal.Rate    // see [speedometer.usual]
 	left   int64         // bytes that nobody is sending yet
 	full   bool          // this end's line carries no more, as far as is known
 	route  route
+}
+
+// beside is the speed that another way is compared with. The other transport is compared with the usual one:
+// where something polices a connection its bytes leave in bursts, of which one second may hold a lot.
+func (at pace) beside(p prospect) shoal.Rate {
+	if p.same {
+		return at.usual
+	}
+	return at.speed
 }
 
 // prospect is another way to send.
@@ -59,13 +69,13 @@ func (d *doubts) next(now time.Time, at pace, others []prospect) (best prospect,
 	if at.active < max(settleTime, settleRTTs*at.route.rtt) || at.speed <= 0 {
 		return prospect{}, false
 	}
-	here := seconds(at.left, at.speed)
 	most := 0.0
 	for _, p := range others {
+		here := seconds(at.left, at.beside(p))
 		last, before := d.looked[glance{p.route.path, p.beside}]
 		gain := here - seconds(p.lacks, p.hope)
 		switch {
-		case !worthMoving(at.left, at.speed, p.lacks, p.hope), gain <= most, gain < lookGain*p.cost():
+		case at.beside(p) <= 0, !worthMoving(at.left, at.beside(p), p.lacks, p.hope), gain <= most, gain < lookGain*p.cost():
 		case before && now.Sub(last) < doubtEvery:
 		case p.same && (here < patience.Seconds() || at.full && before):
 		case ok && p.same && !best.same: // another server brings more than another protocol

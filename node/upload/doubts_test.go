@@ -38,9 +38,10 @@ func TestDoubts(t *testing.T) {
 	path := func(url string, tr netprobe.Transport) route {
 		return route{path: netprobe.Path{Target: netprobe.Target{URL: url}, Transport: tr}, rtt: 80 * time.Millisecond}
 	}
-	here := pace{active: 3 * time.Second, speed: 4 * mib, left: 1000 * mib, route: path("https://a", netprobe.TCP)}
-	full, early, still, rest := here, here, here, here
+	here := pace{active: 3 * time.Second, speed: 4 * mib, usual: 4 * mib, left: 1000 * mib, route: path("https://a", netprobe.TCP)}
+	full, early, still, rest, bursts, back := here, here, here, here, here, here
 	full.full, early.active, still.speed, rest.left = true, time.Second, 0, 8*mib
+	bursts.usual, bursts.left, back.usual = mib/2, 60*mib, 0
 	other := prospect{route: path("https://b", netprobe.TCP), hope: 10 * mib, lacks: 1000 * mib}
 	slower := prospect{route: path("https://c", netprobe.TCP), hope: 3 * mib, lacks: 1000 * mib}
 	quic := prospect{route: path("https://a", netprobe.QUIC), hope: 16 * mib, lacks: 1000 * mib, beside: true, same: true}
@@ -57,6 +58,8 @@ func TestDoubts(t *testing.T) {
 		{"none may be faster", here, []prospect{slower}, ""},
 		{"too early to tell", early, []prospect{other}, ""},
 		{"it stands still: the line may be down", still, []prospect{other}, ""},
+		{"all leaves in bursts", bursts, []prospect{slower, quic}, "https://a over QUIC"},
+		{"the line has just come back", back, []prospect{quic}, ""},
 		{"nearly done", rest, []prospect{other, quic}, ""},
 	} {
 		var d doubts
@@ -124,8 +127,14 @@ func TestSpeedometer(t *testing.T) {
 		t.Errorf("with the line down: %d", got)
 	}
 	pass(time.Second, 100)
-	if got := s.best(); got != 100 {
-		t.Errorf("when it is back: %d", got)
+	if best, usual := s.best(), s.usual(); best != 100 || usual != 0 {
+		t.Errorf("when it is back: %d, usually %d", best, usual)
+	}
+	pass(2*time.Second, 100)
+	pass(time.Second, 9000)
+	pass(time.Second, 100)
+	if best, usual := s.best(), s.usual(); best != 9000 || usual != 100 {
+		t.Errorf("with a burst: %d, usually %d", best, usual)
 	}
 	if n := len(s.points); n > 25 {
 		t.Errorf("%d points are remembered", n)

@@ -102,7 +102,7 @@ func (s *session) consider(seen sight, at pace) error {
 	s.enter(s.route.path, netprobe.Transfer{At: time.Now(), Goodput: max(at.speed, 1)})
 	s.publish()
 	if seen.same {
-		if float64(seen.up.Goodput+seen.meanwhile) < clearly*float64(at.speed) {
+		if float64(seen.up.Goodput+seen.meanwhile) < clearly*float64(at.usual) {
 			return nil // it only took from what was there
 		}
 		seen.lacks = at.left
@@ -110,7 +110,7 @@ func (s *session) consider(seen sight, at pace) error {
 	to := seen.route
 	to.up, to.why = seen.up.Goodput, "it ends sooner than the server before"
 	ahead := seen.beside && !seen.same && s.outruns(to, seen.meanwhile, at.left, seen.lacks)
-	if !ahead && !worthMoving(at.left, at.speed, seen.lacks, seen.up.Goodput) {
+	if !ahead && !worthMoving(at.left, at.beside(seen.prospect), seen.lacks, seen.up.Goodput) {
 		return nil
 	}
 	return better{fmt.Errorf("%w: %s over %s takes %s/s, %s over %s %s/s", shoal.ErrUnavailable,

@@ -53,6 +53,24 @@ func (s *speedometer) best() shoal.Rate {
 	return best
 }
 
+// usual is the median of the last few seconds; 0: there were too few of them to tell.
+func (s *speedometer) usual() shoal.Rate {
+	var rates []shoal.Rate
+	for i := len(s.points) - 1; i > 0; {
+		to := s.points[i]
+		for i--; i > 0 && to.at-s.points[i].at < speedSpan; i-- {
+		}
+		if from := s.points[i]; from.at >= speedSpan && to.at-from.at >= speedSpan {
+			rates = append(rates, rateBetween(from, to))
+		}
+	}
+	if len(rates) < 3 {
+		return 0
+	}
+	slices.Sort(rates)
+	return rates[len(rates)/2]
+}
+
 // smooth is a figure for people.
 func (s *speedometer) smooth() shoal.Rate { return s.shown }
 

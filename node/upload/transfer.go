@@ -84,7 +84,7 @@ func (t *transfer) loop() error {
 			if !seen.beside {
 				t.idle += seen.took
 			}
-			if err := t.consider(seen, pace{speed: t.speed.best(), left: t.left()}); err != nil {
+			if err := t.consider(seen, pace{speed: t.speed.best(), usual: t.speed.usual(), left: t.left()}); err != nil {
 				return err
 			}
 		case seen := <-t.raced:
@@ -160,7 +160,7 @@ func (t *transfer) tick(now time.Time) {
 	}
 	speed := t.speed.best()
 	at := pace{
-		active: active, speed: speed, left: left, route: t.route,
+		active: active, speed: speed, usual: t.speed.usual(), left: left, route: t.route,
 		full: t.carried > 0 && clearly*float64(speed) >= float64(t.carried),
 	}
 	if p, ok := t.doubts.next(now, at, t.prospects(at)); ok {
