@@ -59,7 +59,7 @@ func lossyDesigns() []design {
 		}
 		ds = append(ds, design{
 			fmt.Sprintf("lossy-%dms-%d", c.delay.Milliseconds(), c.percent), "one node across a line of " + l.String(), size,
-			lossy(l, "shoal", "curl-cubic", "curl-bbr", "udt"),
+			lossy(l, size, "shoal", "curl-cubic", "curl-bbr", "udt"),
 		})
 	}
 	l := line{
@@ -67,11 +67,14 @@ func lossyDesigns() []design {
 		tcpEnds: 3 * time.Second,
 		limit:   time.Minute,
 	}
-	return append(ds, design{"lossy-notcp", "one node across a line of " + l.String(), size / 2, lossy(l, "shoal", "udt")})
+	return append(ds, design{"lossy-notcp", "one node across a line of " + l.String(), size / 2, lossy(l, size/2, "shoal", "udt")})
 }
 
-func lossy(l line, tools ...string) func(shoal.Size) scenario {
-	return func(shoal.Size) scenario {
+// lossy is a scenario about a line, whose limit is for contents of the usual size: larger ones have longer.
+func lossy(l line, usual shoal.Size, tools ...string) func(shoal.Size) scenario {
+	return func(size shoal.Size) scenario {
+		l := l
+		l.limit = max(l.limit, time.Duration(float64(l.limit)*float64(size)/float64(usual)))
 		s := equal(1, 0)
 		s.line, s.tools = &l, tools
 		return s

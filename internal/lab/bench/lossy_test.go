@@ -91,6 +91,9 @@ func TestLineScenarios(t *testing.T) {
 			t.Errorf("%s: bound %v, want %.2f s; patience %v", s.name, s.bound(), want, s.patience())
 		}
 	}
+	if got := mustFind(t, "lossy-30ms-1", 192<<20).line.limit; got != time.Minute {
+		t.Errorf("twice the size has %v, want a minute", got)
+	}
 	want := []event{{0, arrives, []int{0}}, {3 * time.Second, loseTCP, nil}}
 	if got := mustFind(t, "lossy-notcp", 0).plan(); !reflect.DeepEqual(got, want) {
 		t.Errorf("lossy-notcp: plan %v, want %v", got, want)
@@ -148,7 +151,7 @@ func TestLine(t *testing.T) {
 				options: options{tools: c.tools, runs: 1, json: filepath.Join(dir, "out.json"), svg: dir},
 				tools:   chosen, dir: dir, rep: newReport(), out: io.Discard, progress: t.Output(),
 			}
-			if err := b.compare(t.Context(), design{"line", "a line", 2 << 20, lossy(c.line)}); err != nil {
+			if err := b.compare(t.Context(), design{"line", "a line", 2 << 20, lossy(c.line, 2<<20)}); err != nil {
 				t.Fatal(err)
 			}
 			text, err := os.ReadFile(b.json)
