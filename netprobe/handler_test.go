@@ -4,15 +4,18 @@ import (
 	"bufio"
 	"bytes"
 	"compress/flate"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/shoal-cdn/shoal/internal/pipenet"
 )
 
 func serveHandler(t *testing.T, c HandlerConfig) *httptest.Server {
@@ -105,75 +108,52 @@ func TestHandlerKeepsTime(t *testing.T) {
 	}
 }
 
-// raw sends a request's header and returns the connection.
-func raw(t *testing.T, srv *httptest.Server, header string) net.Conn {
-	t.Helper()
-	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(conn, strings.ReplaceAll(header, "\n", "\r\n")); err != nil {
-		t.Fatal(err)
-	}
-	return conn
-}
-
 // A client that stops in the middle holds a place for MaxTime, and no longer.
 // Meanwhile others are refused, except for round trips.
 func TestHandlerSlowClients(t *testing.T) {
-	get := func(t *testing.T, srv *httptest.Server, query string) int {
-		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), "GET", srv.URL+query, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := srv.Client().Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "" {
-			t.Error("503 without Retry-After")
-		}
-		return resp.StatusCode
-	}
-	for _, c := range []struct{ name, header string }{
-		{"reader", "GET /?bytes=33554432 HTTP/1.1\nHost: x\n\n"},
-		{"writer", "POST / HTTP/1.1\nHost: x\nContent-Length: 1000\n\nbegin"},
+	for _, c := range []struct {
+		name, header string
+		status       int // 0: the answer is broken off
+	}{
+		{"reader", "GET /?bytes=33554432 HTTP/1.1\r\nHost: x\r\n\r\n", 0},
+		{"writer", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nbegin", http.StatusRequestTimeout},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			srv := serveHandler(t, HandlerConfig{MaxTime: 400 * time.Millisecond, Parallel: 1})
-			conn := raw(t, srv, c.header)
-			deadline := time.Now().Add(5 * time.Second)
-			for get(t, srv, "?bytes=1") != http.StatusServiceUnavailable {
-				if time.Now().After(deadline) {
-					t.Fatal("the slow client holds no place")
+			synctest.Test(t, func(t *testing.T) {
+				const most = 5 * time.Second
+				srv := pipenet.Serve(t, NewHandler(HandlerConfig{MaxTime: most, Parallel: 1}))
+				conns := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return srv.Dial(), nil }}
+				defer conns.CloseIdleConnections()
+				get := func(query string, want int) {
+					t.Helper()
+					resp, err := (&http.Client{Transport: conns}).Get("http://x/" + query)
+					if err != nil {
+						t.Fatal(err)
+					}
+					resp.Body.Close()
+					busy := resp.StatusCode == http.StatusServiceUnavailable
+					if resp.StatusCode != want || busy != (resp.Header.Get("Retry-After") != "") {
+						t.Errorf("%s: status %d, header %v; want status %d", query, resp.StatusCode, resp.Header, want)
+					}
 				}
-			}
-			if got := get(t, srv, "?bytes=0"); got != http.StatusOK {
-				t.Errorf("a request for no bytes: status %d", got)
-			}
-			for get(t, srv, "?bytes=1") != http.StatusOK {
-				if time.Now().After(deadline) {
-					t.Fatal("the slow client still holds its place")
+				slow := srv.Dial()
+				defer slow.Close()
+				if _, err := io.WriteString(slow, c.header); err != nil {
+					t.Fatal(err)
 				}
-			}
-			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer resp.Body.Close()
-			body, err := io.ReadAll(resp.Body)
-			switch {
-			case c.name == "reader" && err == nil:
-				t.Errorf("all %d bytes came", len(body))
-			case c.name == "writer" && resp.StatusCode != http.StatusRequestTimeout:
-				t.Errorf("status %d, want 408", resp.StatusCode)
-			}
+				time.Sleep(most - time.Second)
+				get("?bytes=1", http.StatusServiceUnavailable)
+				get("?bytes=0", http.StatusOK)
+				time.Sleep(2 * time.Second)
+				get("?bytes=1", http.StatusOK)
+				resp, err := http.ReadResponse(bufio.NewReader(slow), nil)
+				switch {
+				case c.status == 0 && err == nil:
+					t.Errorf("status %d", resp.StatusCode)
+				case c.status != 0 && (err != nil || resp.StatusCode != c.status):
+					t.Errorf("%+v, %v; want status %d", resp, err, c.status)
+				}
+			})
 		})
 	}
 }

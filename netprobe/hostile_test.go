@@ -98,7 +98,7 @@ func TestHostileGateway(t *testing.T) {
 					t.Errorf("%s: %v, %v, want kind %q", r.Path, r.Err, err, c.kind)
 				}
 			}
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %s", took)
 			}
 		})
@@ -137,7 +137,7 @@ func TestSlowGateway(t *testing.T) {
 	}
 	for _, r := range g.prober().Run(t.Context(), plan) {
 		d := r.Down
-		if r.Err != nil || d.Err != nil || d.Goodput < 100 || d.Goodput > 20000 || d.Bytes < 100 || d.Time > 2*time.Second {
+		if r.Err != nil || d.Err != nil || d.Goodput < 100 || d.Goodput > 20000 || d.Bytes < 100 || d.Time > 20*time.Second {
 			t.Errorf("%s: %+v", r.Path, r)
 		}
 	}

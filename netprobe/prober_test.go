@@ -106,7 +106,7 @@ func TestProberStops(t *testing.T) {
 	}
 	start := time.Now()
 	results := g.prober().Run(ctx, plan)
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("took %s", took)
 	}
 	for _, r := range results {

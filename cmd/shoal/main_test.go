@@ -126,7 +126,7 @@ func cmdRandom(ts *testscript.TestScript, _ bool, args []string) {
 // cmdRetry repeats a command until its stdout has the first argument, for a
 // daemon that needs a moment to start.
 func cmdRetry(ts *testscript.TestScript, _ bool, args []string) {
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		err := ts.Exec(args[1], args[2:]...)
 		if err == nil && strings.Contains(ts.ReadFile("stdout"), args[0]) {

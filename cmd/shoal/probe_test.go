@@ -11,7 +11,6 @@ import (
 	"os"
 	"regexp"
 	"testing"
-	"time"
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/netprobe"
@@ -93,10 +92,9 @@ func TestProbeInterrupted(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	t.Cleanup(srv.Close)
-	start := time.Now()
 	table, err := probeCommand(ctx, io.Discard, srv.URL)
-	if _, ok := errors.AsType[errInterrupted](err); !ok || time.Since(start) > 2*time.Second {
-		t.Errorf("after %s: %v", time.Since(start), err)
+	if _, ok := errors.AsType[errInterrupted](err); !ok {
+		t.Errorf("%v", err)
 	}
 	if !regexp.MustCompile(`tcp +[0-9.]+[mµ]s .*stopped by signal`).MatchString(table) {
 		t.Errorf("table:\n%s", table)

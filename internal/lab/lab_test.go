@@ -57,8 +57,8 @@ func counters(t *testing.T, h *lab.Host) lab.Counters {
 	return c
 }
 
-// transfer moves size bytes over one TCP connection and returns how long the
-// receiver took from the first to the last of them.
+// transfer moves size bytes over one TCP connection and returns how long that took,
+// from before the first was sent: a busy machine may be late to look at what has come.
 func transfer(t *testing.T, from, to *lab.Host, size int64) time.Duration {
 	t.Helper()
 	ln, err := from.Listen(t.Context(), 0)
@@ -75,15 +75,15 @@ func transfer(t *testing.T, from, to *lab.Host, size int64) time.Duration {
 		}
 		sent <- err
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
+	start := time.Now()
 	conn, err := to.DialContext(ctx, "tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(30 * time.Second))
-	start := time.Now()
+	conn.SetDeadline(start.Add(2 * time.Minute))
 	n, err := io.Copy(io.Discard, conn)
 	took := time.Since(start)
 	if err := errors.Join(err, <-sent); err != nil || n != size {
@@ -129,8 +129,7 @@ func TestTransferAtRate(t *testing.T) {
 			// 14 Ethernet + 20 IP + 32 TCP with time stamps a segment of at most 1448.
 			segments := int64(size+1447) / 1448
 			wire := size + segments*66
-			// The bucket may have let its burst through at once, and the first
-			// packets came before the clock started.
+			// The bucket may have let its burst through at once.
 			const burst = 32<<10 + 4*1514
 			if least := time.Duration(float64(wire-burst) / float64(20*mbit) * float64(time.Second)); took < least {
 				t.Errorf("took %v, but the link needs %v", took, least)
@@ -251,7 +250,7 @@ func TestProcess(t *testing.T) {
 // waitForLog waits until the process has written this.
 func waitForLog(t *testing.T, p *lab.Process, want string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		got, err := p.LogTail(100)
 		if err != nil {
 			t.Fatal(err)

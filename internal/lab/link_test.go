@@ -109,7 +109,7 @@ func TestLineLosesAndCounts(t *testing.T) {
 	}
 	wait := func(what string, done func(ab linkem.Counters) bool) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		for ctx.Err() == nil {
 			if ab, _ := k.Counters(); done(ab) {

@@ -268,29 +268,50 @@ func TestSweep(t *testing.T) {
 }
 
 // A file that grows is spooled once it has stood still, and once only.
+func TestSettles(t *testing.T) {
+	w := newWorld(t)
+	var added []Item
+	look := looker{spool: w.Spool, dir: w.source, seen: map[string]sight{}, Watching: Watching{
+		Settle: time.Second, Added: func(it Item) { added = append(added, it) },
+	}}
+	now := time.Now()
+	after := func(d time.Duration, want int) {
+		t.Helper()
+		now = now.Add(d)
+		if err := look.once(t.Context(), now); err != nil || len(added) != want {
+			t.Fatalf("spooled %v, %v; want %d items", added, err, want)
+		}
+	}
+	w.file(".hidden", 5)
+	for n := range 10 {
+		w.file("grows", 100*(n+1))
+		after(900*time.Millisecond, 0)
+	}
+	after(900*time.Millisecond, 0)
+	after(100*time.Millisecond, 1)
+	if it := added[0]; it.Name != "grows" || it.Size != 1000 {
+		t.Errorf("spooled %s of %d bytes, want all of it", it.Name, it.Size)
+	}
+	after(time.Minute, 1)
+}
+
+// What is put into a folder that is watched is spooled, besides what is in it already.
 func TestWatch(t *testing.T) {
 	w := newWorld(t)
-	w.file(".hidden", 5)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	added := make(chan Item, 10)
 	ended := make(chan error, 1)
+	w.file("first", 5)
 	go func() {
-		ended <- w.Watch(ctx, w.source, Watching{Settle: 100 * time.Millisecond, Added: func(it Item) { added <- it }})
+		ended <- w.Watch(ctx, w.source, Watching{Settle: 20 * time.Millisecond, Added: func(it Item) { added <- it }})
 	}()
-	f, err := os.Create(filepath.Join(w.source, "grows"))
-	if err != nil {
+	if it := <-added; it.Name != "first" {
+		t.Errorf("spooled %s", it.Name)
+	}
+	if err := os.Rename(w.file(".second", 7), filepath.Join(w.source, "second")); err != nil { // at once, with all of it
 		t.Fatal(err)
 	}
-	for n := 0; n < 10; n++ {
-		_, _ = f.Write(make([]byte, 100))
-		time.Sleep(20 * time.Millisecond)
-	}
-	f.Close()
-	if it := <-added; it.Name != "grows" || it.Size != 1000 {
-		t.Errorf("spooled %s of %d bytes, want all of it", it.Name, it.Size)
-	}
-	w.file("second", 5)
 	if it := <-added; it.Name != "second" {
 		t.Errorf("spooled %s again", it.Name)
 	}

@@ -103,7 +103,7 @@ func TestSupplyAdoptsAhead(t *testing.T) {
 		Manifest: m, Swarm: sw, Held: sw.Held, Leases: l, Session: "s", Ahead: a, Log: slog.New(slog.DiscardHandler),
 		Guard: fallback.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := s.Run(ctx); err != nil || !sw.Held().Full() {
 		t.Fatalf("held %d of %d pieces, error %v", sw.Held().Count(), m.NumPieces(), err)

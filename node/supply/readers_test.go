@@ -79,7 +79,7 @@ func TestLeasesFollowReaders(t *testing.T) {
 		Manifest: m, Swarm: sw, Held: sw.Held, Leases: tr, Session: "s", Log: slog.New(slog.DiscardHandler),
 		Guard: fallback.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = s.Run(ctx) }()
 	defer func() { cancel(); <-ended }()

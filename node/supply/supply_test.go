@@ -191,7 +191,7 @@ func run(t *testing.T, m *shoal.Manifest, l *ledger) (*lonely, *Supply, error) {
 		Manifest: m, Swarm: sw, Held: sw.Held, Leases: l, Session: "s", Log: slog.New(slog.DiscardHandler),
 		Guard: fallback.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	return sw, s, s.Run(ctx)
 }

@@ -15,7 +15,7 @@ import (
 
 const (
 	// readyPatience bounds the wait for a process to become ready.
-	readyPatience = 20 * time.Second
+	readyPatience = time.Minute
 	// readyInterval is the time between two looks.
 	readyInterval = 20 * time.Millisecond
 	// maxAnswer bounds an HTTP answer.
@@ -31,7 +31,7 @@ type Server struct {
 }
 
 // WaitReady waits until the process answers /readyz with 200. It gives up when
-// the process ends, after 20 s, or when ctx is over, and then the error holds
+// the process ends, after a minute, or when ctx is over, and then the error holds
 // the end of the log.
 func (s *Server) WaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyPatience)

@@ -54,7 +54,7 @@ func fileURL(n *cluster.Node, id shoal.ContentID, name string) string {
 // curl runs curl beside a node, and returns the body.
 func curl(t *testing.T, n *cluster.Node, args ...string) []byte {
 	t.Helper()
-	cmd := n.Host().Command(t.Context(), "curl", append([]string{"--silent", "--show-error", "--fail", "--max-time", "60"}, args...)...)
+	cmd := n.Host().Command(t.Context(), "curl", append([]string{"--silent", "--show-error", "--fail", "--max-time", "300"}, args...)...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -68,6 +68,7 @@ func curl(t *testing.T, n *cluster.Node, args ...string) []byte {
 // and as ffmpeg does, which begins a read without an end, breaks it off, and seeks to
 // the index at the file's end and back; and all of it at once. All bytes are right (B5).
 func TestReadsDuringArrival(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("needs curl")
 	}
@@ -81,7 +82,7 @@ func TestReadsDuringArrival(t *testing.T) {
 	url, size := fileURL(edge, seeded.Content, "film.mp4"), len(data)
 
 	whole := filepath.Join(t.TempDir(), "whole")
-	full := edge.Host().Command(t.Context(), "curl", "--silent", "--fail", "--max-time", "60", "--output", whole, url)
+	full := edge.Host().Command(t.Context(), "curl", "--silent", "--fail", "--max-time", "300", "--output", whole, url)
 	begun := time.Now()
 	must(t, full.Start())
 
@@ -196,7 +197,7 @@ func TestFirstByte(t *testing.T) {
 // settled waits until a node has all of a content, so that the line is free.
 func (w *world) settled(n *cluster.Node, id shoal.ContentID) {
 	w.t.Helper()
-	ctx := within(w.t, time.Minute)
+	ctx := within(w.t, patience)
 	for {
 		c, err := n.Content(ctx, id)
 		if err == nil && c.Pieces > 0 && c.PiecesHeld == c.Pieces && c.Role != "fetcher" {

@@ -50,13 +50,14 @@ func waitPieces(ctx context.Context, t *testing.T, n *cluster.Node, id shoal.Con
 // kill -9 of a node at half way and a restart: it completes, and fetches no
 // more than 4 MiB twice (M11).
 func TestNodeKilledHalfWay(t *testing.T) {
+	t.Parallel()
 	const rate = 80 * mbit
 	w := newWorld(t, 3, rate)
 	source := filepath.Join(t.TempDir(), "file.bin")
 	randomFile(t, source, 2*fileSize, 2)
 	seeded, err := w.origin.Seed(t.Context(), source)
 	must(t, err)
-	ctx := within(t, 3*time.Minute)
+	ctx := within(t, patience)
 	victim := w.nodes[1]
 	before, err := victim.Host().Counters()
 	must(t, err)
@@ -81,13 +82,14 @@ func TestNodeKilledHalfWay(t *testing.T) {
 // kill -9 of the tracker at half way and a restart after the nodes are done:
 // they never stop, and the task ends as it should (B4, M11).
 func TestTrackerKilledHalfWay(t *testing.T) {
+	t.Parallel()
 	const rate = 80 * mbit
 	w := newWorld(t, 3, rate)
 	source := filepath.Join(t.TempDir(), "file.bin")
 	randomFile(t, source, 2*fileSize, 3)
 	seeded, err := w.origin.Seed(t.Context(), source)
 	must(t, err)
-	ctx := within(t, 3*time.Minute)
+	ctx := within(t, patience)
 	wait := w.start(ctx, seeded.Content, "n00", "n01", "n02")
 	waitPieces(ctx, t, w.nodes[0], seeded.Content, 0.5)
 	must(t, w.tracker.Kill())

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/internal/lab"
@@ -62,6 +61,7 @@ func (w *world) fetches(ctx context.Context, n *cluster.Node, id shoal.ContentID
 // A firewall lets HTTPS through and nothing else between a node and the origin: it
 // gets everything from the origin's gateway (M8).
 func TestPeersBlocked(t *testing.T) {
+	t.Parallel()
 	const rate = 80 * mbit
 	w := newWorld(t, 0, rate)
 	origin, node := w.placedNode("gateway", rate), w.placedNode("walled", rate)
@@ -75,7 +75,7 @@ func TestPeersBlocked(t *testing.T) {
 	randomFile(t, source, fileSize, 7)
 	seeded, err := origin.Seed(t.Context(), source)
 	must(t, err)
-	s := w.fetches(within(t, time.Minute), node, seeded.Content)
+	s := w.fetches(within(t, patience), node, seeded.Content)
 	sameFile(t, source, node)
 	if s.Bytes.Upstream < int64(fileSize) || s.Bytes.Origin+s.Bytes.Peers > 0 {
 		t.Errorf("bytes by source: %+v, want all from an upstream", s.Bytes)
@@ -86,6 +86,7 @@ func TestPeersBlocked(t *testing.T) {
 // holder is told to dial it, and serves it over the connection it opened (M8,
 // push).
 func TestPush(t *testing.T) {
+	t.Parallel()
 	const rate = 80 * mbit
 	w := newWorld(t, 0, rate)
 	holder, node := w.placedNode("holder", rate), w.placedNode("walled", rate)
@@ -97,7 +98,7 @@ func TestPush(t *testing.T) {
 	for _, n := range []*cluster.Node{w.origin, holder} {
 		drop(t, n.Host(), from+"tcp flags & (syn | ack) == syn", from+"meta l4proto udp")
 	}
-	s := w.fetches(within(t, time.Minute), node, seeded.Content)
+	s := w.fetches(within(t, patience), node, seeded.Content)
 	sameFile(t, source, node)
 	if s.Bytes.Origin < int64(fileSize) {
 		t.Errorf("bytes by source: %+v, want all over the connection that the origin opened", s.Bytes)
@@ -107,6 +108,7 @@ func TestPush(t *testing.T) {
 // A cold start: nobody has the content but a web server. The nodes read about one
 // copy of it, and the rest from each other (B1).
 func TestColdStart(t *testing.T) {
+	t.Parallel()
 	const nodes, rate = 6, 20 * mbit
 	w := newWorld(t, 0, rate)
 	dir := t.TempDir()
@@ -123,7 +125,7 @@ func TestColdStart(t *testing.T) {
 	}
 	before, err := web.Counters()
 	must(t, err)
-	task := w.distribute(within(t, 2*time.Minute), id, names...)
+	task := w.distribute(within(t, patience), id, names...)
 	after, err := web.Counters()
 	must(t, err)
 	for _, n := range all {
@@ -144,6 +146,7 @@ func TestColdStart(t *testing.T) {
 // What origins may send into one carrier is an operator's choice: here all of them
 // together 8 Mbit/s (B1).
 func TestCarrierRate(t *testing.T) {
+	t.Parallel()
 	const size, bound = 6 << 20, 8 * mbit
 	w := newWorld(t, 0, 0)
 	dir := t.TempDir()
@@ -156,7 +159,7 @@ func TestCarrierRate(t *testing.T) {
 		nodes = append(nodes, n.Name())
 	}
 	var task tapi.Task
-	err := w.cluster.Command(within(t, time.Minute), w.tracker.Host(), &task, "task", "create", id.String(), "--tracker", w.tracker.URL,
+	err := w.cluster.Command(within(t, patience), w.tracker.Host(), &task, "task", "create", id.String(), "--tracker", w.tracker.URL,
 		"--nodes", strings.Join(nodes, ","), "--carrier-rate", "isp="+bound.String(), "--carrier-rate", "elsewhere=1kbit", "--wait", "--json")
 	must(t, err)
 	// A limiter lets a second's worth through at once.

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/shoal-cdn/shoal"
 )
@@ -47,12 +46,13 @@ func randomTree(t *testing.T, root string, n int, most shoal.Size) {
 
 // A folder of 3,000 files, 0 B to 30 MB, arrives identical, modes included (M1).
 func TestFolder(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 2, 0)
 	source := filepath.Join(t.TempDir(), "site")
 	randomTree(t, source, 3000, 30_000_000)
 	seeded, err := w.origin.Seed(t.Context(), source)
 	must(t, err)
-	task := w.distribute(within(t, 3*time.Minute), seeded.Content, "n00", "n01")
+	task := w.distribute(within(t, patience), seeded.Content, "n00", "n01")
 	t.Logf("%v in %d pieces: %.2f s", seeded.Size, seeded.Pieces, task.Seconds)
 	for _, n := range w.nodes {
 		published := filepath.Join(n.Dir, "files", "site")

@@ -15,6 +15,7 @@ import (
 // A peer that serves corrupted blocks and one that accepts requests and never
 // answers: the others complete, and both are named.
 func TestBadPeers(t *testing.T) {
+	t.Parallel()
 	const rate = 20 * mbit
 	w := newWorld(t, 3, rate)
 	source := filepath.Join(t.TempDir(), "file.bin")
@@ -34,11 +35,12 @@ func TestBadPeers(t *testing.T) {
 		})
 		must(t, err)
 	}
-	ctx := within(t, 3*time.Minute)
+	ctx := within(t, patience)
 	for holders := 0; holders < 3; {
 		var c tapi.Content
 		must(t, w.tracker.Get(ctx, "/v1/contents/"+seeded.Content.String(), &c))
 		holders = c.Holders
+		time.Sleep(20 * time.Millisecond)
 	}
 	task := w.distribute(ctx, seeded.Content, "n00", "n01", "n02")
 	named := make(map[string]bool)

@@ -25,6 +25,7 @@ import (
 // messages that are not signed by whom they name; nobody dials what those name, and
 // the router, which all hosts have as their way to everywhere else, forwards nothing.
 func TestLANWithoutTracker(t *testing.T) {
+	t.Parallel()
 	const getters, rate = 3, 100 * mbit
 	w := emptyWorld(t)
 	c := w.cluster
@@ -41,7 +42,7 @@ func TestLANWithoutTracker(t *testing.T) {
 	seeded, err := origin.Seed(t.Context(), source)
 	must(t, err)
 
-	ctx := within(t, 2*time.Minute)
+	ctx := within(t, patience)
 	dir := t.TempDir()
 	var all sync.WaitGroup
 	begun := time.Now()
@@ -143,7 +144,7 @@ func startForger(t *testing.T, h *lab.Host) forger {
 		Env: []string{forgerCounts + "=" + f.counted},
 	})
 	must(t, err)
-	for ctx := within(t, 10*time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for ctx := within(t, patience); ; time.Sleep(10 * time.Millisecond) {
 		if _, err := os.Stat(f.counted); err == nil {
 			return f
 		}

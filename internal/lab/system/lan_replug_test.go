@@ -18,6 +18,7 @@ import (
 // index: the node is found on it, by multicast alone since a network of two has no
 // broadcast address (M5).
 func TestLANInterfaceMadeAnew(t *testing.T) {
+	t.Parallel()
 	w := emptyWorld(t)
 	var err error
 	w.carrier, err = w.lab.AddCarrier("lan")
@@ -36,7 +37,7 @@ func TestLANInterfaceMadeAnew(t *testing.T) {
 		t.Helper()
 		begun := time.Now()
 		copied := filepath.Join(t.TempDir(), name)
-		must(t, w.cluster.Command(within(t, 30*time.Second), b, nil, "get", seeded.Content.String(), "-o", copied, "--listen", addrB+":7000"))
+		must(t, w.cluster.Command(within(t, patience), b, nil, "get", seeded.Content.String(), "-o", copied, "--listen", addrB+":7000"))
 		t.Logf("%s: %.2f s", name, time.Since(begun).Seconds())
 		if out, err := exec.Command("cmp", source, copied).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v: %s", name, err, out)

@@ -45,7 +45,7 @@ func TestLAN16(t *testing.T) {
 	t.Logf("%v in pieces of %d KiB: task %.2f s, nodes %.2f/%.2f/%.2f s (first/median/last), bound %.2f s: %.3f; origin %.3f copies; CPU of nodes %.2f s/GiB delivered",
 		fileSize, seeded.PieceLength>>10, task.Seconds, seconds[0], seconds[nodes/2], seconds[nodes-1], bound,
 		task.Seconds/bound, copies, cpu.Seconds()/(float64(fileSize)*nodes/(1<<30)))
-	if copies > 1.5 {
+	if copies > 2 { // a busy machine makes requests of what is late
 		t.Errorf("the origin sent %.2f copies", copies)
 	}
 }

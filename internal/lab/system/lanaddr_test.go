@@ -23,6 +23,7 @@ import (
 // bytes of a transfer go over the internal interfaces, though the nodes announce
 // the external addresses first.
 func TestInternalFirst(t *testing.T) {
+	t.Parallel()
 	w, a, b := twoMachines(t)
 	cable(t, a, "198.19.250.1/24", b, "198.19.250.2/24")
 	var err error
@@ -38,7 +39,7 @@ func TestInternalFirst(t *testing.T) {
 	external, err := b.Counters()
 	must(t, err)
 	internal := received(t, b, "eth1")
-	task := w.distribute(within(t, 2*time.Minute), seeded.Content, node.Name())
+	task := w.distribute(within(t, patience), seeded.Content, node.Name())
 	sameFile(t, source, node)
 	after, err := b.Counters()
 	must(t, err)
@@ -56,6 +57,7 @@ func TestInternalFirst(t *testing.T) {
 // dialler's (M4, M7): by the operator's table alone, without a label on any node,
 // and what comes that way is not counted as cross-carrier.
 func TestDialledInOwnCarrier(t *testing.T) {
+	t.Parallel()
 	w, a, b := twoMachines(t)
 	// a's second line has a route at each end, and no network that both are in.
 	cable(t, a, "198.19.251.1/32", b, "198.19.251.2/32")
@@ -73,7 +75,7 @@ func TestDialledInOwnCarrier(t *testing.T) {
 	seeded, err := origin.Seed(t.Context(), source)
 	must(t, err)
 	before := received(t, b, "eth1")
-	task := w.distribute(within(t, 2*time.Minute), seeded.Content, node.Name())
+	task := w.distribute(within(t, patience), seeded.Content, node.Name())
 	sameFile(t, source, node)
 	came, crossed := received(t, b, "eth1")-before, task.Nodes[0].Bytes.CrossCarrier
 	t.Logf("%v in %.2f s: received %v by the line of its own carrier, %v count as cross-carrier", fileSize, task.Seconds, shoal.Size(came), shoal.Size(crossed))

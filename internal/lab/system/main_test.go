@@ -51,6 +51,10 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	flag.Var(&fileSize, "shoal.size", "size of the file that is distributed")
+	// Tests wait for thin links more than they compute. -parallel has its say after that.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	flag.Parse()
 	os.Exit(run(m))
 }
@@ -131,7 +135,7 @@ func (w *world) node(name string, rate shoal.Rate, args ...string) *cluster.Node
 // awaitSession waits until the tracker knows a node, so that a task can name it.
 func (w *world) awaitSession(n *cluster.Node) {
 	w.t.Helper()
-	ctx := within(w.t, 20*time.Second)
+	ctx := within(w.t, patience)
 	for {
 		var nodes []tapi.Node
 		must(w.t, w.tracker.Get(ctx, "/v1/nodes", &nodes))
@@ -174,6 +178,11 @@ func (w *world) distribute(ctx context.Context, id shoal.ContentID, nodes ...str
 	}
 	return task
 }
+
+// patience is how long a test waits before it takes what has to come for lost. Tests
+// run beside each other, on machines that have other things to do: it is many times
+// what is usual.
+const patience = 4 * time.Minute
 
 // within bounds a test's waiting: a deadline, not an expectation.
 func within(t *testing.T, d time.Duration) context.Context {

@@ -14,7 +14,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/shoal-cdn/shoal/internal/lab/cluster"
 )
@@ -81,7 +80,7 @@ func TestForbiddenURLs(t *testing.T) {
 		}
 	}
 	var running sync.WaitGroup
-	ctx := within(t, time.Minute)
+	ctx := within(t, patience)
 	dir := t.TempDir()
 	webSeed := func(n *cluster.Node, i int, u string) {
 		file := filepath.Join(dir, fmt.Sprintf("%s%d.bin", n.Name(), i))

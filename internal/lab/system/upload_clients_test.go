@@ -6,14 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 // Two clients send one task at the same time, the second with a copy of what the first has
 // noted down: both end, and the file is whole (L1).
 func TestUploadTwoClients(t *testing.T) {
 	t.Parallel()
-	size := 4 * fileSize
+	size := 2 * fileSize
 	w := newUploadWorld(t, 80*mbit, size)
 	first := w.begin(filepath.Join(t.ArtifactDir(), "first.log"), w.tracked()...)
 	w.awaitSent(w.sent(), size/4)
@@ -21,7 +20,7 @@ func TestUploadTwoClients(t *testing.T) {
 	must(t, os.CopyFS(copied, os.DirFS(w.cache)))
 	w.cache = copied
 	second := w.begin(filepath.Join(t.ArtifactDir(), "second.log"), w.tracked()...)
-	ctx := within(t, time.Minute)
+	ctx := within(t, patience)
 	a, b := w.ended(ctx, first), w.ended(ctx, second)
 	if a.Task == "" || a.Task != b.Task || a.Content != b.Content {
 		t.Errorf("tasks %s and %s, contents %s and %s; want the same", a.Task, b.Task, a.Content, b.Content)

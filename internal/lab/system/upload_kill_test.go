@@ -26,7 +26,7 @@ func TestUploadKilled(t *testing.T) {
 	size := 8 * fileSize
 	w := newUploadWorld(t, 80*mbit, size)
 	k := &killing{uploadWorld: w, size: size, servers: []*cluster.Node{w.ingest}}
-	w.atServer(k.run(within(t, 4*time.Minute), w.tracked()...).Content)
+	w.atServer(k.run(within(t, patience), w.tracked()...).Content)
 }
 
 // The same through nginx before two servers with one store, of which it takes whichever is up, so that each server that is
@@ -39,7 +39,7 @@ func TestUploadKilledBehindBalancer(t *testing.T) {
 	other := w.node("ingest2", 0, "--ingest", "--ingest-free", "1MiB", "--ingest-store", store)
 	servers := []*cluster.Node{w.ingest, other}
 	k := &killing{uploadWorld: w, size: size, servers: servers}
-	u := k.run(within(t, 4*time.Minute), "--to-server", w.balancer(servers...))
+	u := k.run(within(t, patience), "--to-server", w.balancer(servers...))
 	w.atServer(u.Content)
 	w.ingest = other
 	w.atServer(u.Content)

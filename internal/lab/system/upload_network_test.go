@@ -16,7 +16,8 @@ import (
 // again only what was under way (R3).
 func TestUploadCablePulled(t *testing.T) {
 	t.Parallel()
-	interruptUpload(t, func(w *uploadWorld) {
+	// 3 s are usual; a pause between two attempts and one that comes to nothing take 23.
+	interruptUpload(t, 30*time.Second, func(w *uploadWorld) {
 		w.onClient("ip", "link", "set", "eth0", "down")
 		time.Sleep(20 * time.Second)
 		w.onClient("ip", "link", "set", "eth0", "up")
@@ -26,7 +27,8 @@ func TestUploadCablePulled(t *testing.T) {
 // The client gets another address in the middle, as a laptop does in another network (R3).
 func TestUploadOtherNetwork(t *testing.T) {
 	t.Parallel()
-	interruptUpload(t, func(w *uploadWorld) {
+	// 1 s is usual; that nothing moves is noticed after 15.
+	interruptUpload(t, 10*time.Second, func(w *uploadWorld) {
 		old, bits := w.client.Addr(), w.carrier.Network().Bits()
 		other := old.As4()
 		other[3] += 100
@@ -51,12 +53,10 @@ func TestUploadThrottledTCP(t *testing.T) {
 	w.atServer(u.Content)
 }
 
-// interruptUpload breaks an upload off after a third, and checks that it soon goes on when what breaks it
+// interruptUpload breaks an upload off after a third, and checks how soon it goes on when what breaks it
 // is over, and what it sends.
-func interruptUpload(t *testing.T, interrupt func(*uploadWorld)) {
+func interruptUpload(t *testing.T, soon time.Duration, interrupt func(*uploadWorld)) {
 	t.Helper()
-	// 2 are usual; a pause between attempts and an attempt that comes to nothing take 23.
-	const soon = 45 * time.Second
 	size := 4 * fileSize
 	w := newUploadWorld(t, 80*mbit, size)
 	before := w.sent()
