@@ -107,7 +107,7 @@ func (b *bench) compare(ctx context.Context, d design) (err error) {
 	}
 	c := comparison{
 		Scenario: s.name, About: d.about, Nodes: s.watched(), Size: int64(s.size),
-		Contents: s.contents, Files: s.files, Bound: s.bound().Seconds(), Mesh: s.mesh != nil,
+		Contents: s.contents, Files: s.files, Bound: s.bound().Seconds(), Mesh: s.mesh != nil, Cold: s.cold,
 	}
 	if s.line != nil {
 		c.Line = s.line.about()

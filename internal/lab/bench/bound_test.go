@@ -112,7 +112,7 @@ func TestScenarios(t *testing.T) {
 	if s := mustFind(t, "small", 0); s.files != 10_000 {
 		t.Errorf("small has %d files, want 10,000", s.files)
 	}
-	for _, name := range []string{"", "lan", "lan0", "lan65", "lan-1", "lanx", "lan4@", "lan4@0", "lan4@1001", "lan@10", "other"} {
+	for _, name := range []string{"", "lan", "lan0", "lan65", "lan-1", "lanx", "lan4@", "lan4@0", "lan4@1001", "lan@10", "coldstart60@", "coldstart60@0", "coldstart61@1", "solo@10", "other"} {
 		if _, err := findDesign(name); err == nil {
 			t.Errorf("there is a scenario %q", name)
 		}

@@ -16,14 +16,17 @@ type bookkeeper interface {
 	books(ctx context.Context) (api.Bytes, error)
 }
 
-// keepBooks puts into the result of a mesh's run what payload crossed, where the tool says so.
+// keepBooks puts into the result of a mesh's run what payload crossed, and of a cold start's
+// what came twice, where the tool says so.
 func (t *trial) keepBooks(ctx context.Context, r *result) error {
 	b, ok := t.driver.(bookkeeper)
-	if !ok || t.scenario.mesh == nil {
+	if !ok || t.scenario.mesh == nil && !t.scenario.cold {
 		return nil
 	}
 	bytes, err := b.books(ctx)
-	r.CrossPayload = float64(bytes.CrossCarrier+bytes.Upstream) / float64(t.scenario.size)
+	if t.scenario.mesh != nil {
+		r.CrossPayload = float64(bytes.CrossCarrier+bytes.Upstream) / float64(t.scenario.size)
+	}
 	r.Wasted = float64(bytes.Wasted) / float64(t.scenario.size)
 	return err
 }

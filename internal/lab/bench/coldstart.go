@@ -9,27 +9,31 @@ import (
 	"github.com/shoal-cdn/shoal"
 )
 
-// coldDesigns are those in which nobody has the content but a web server.
-func coldDesigns() []design {
-	const about = "60 nodes, 2 Mbit/s each way, and a web server of 20 Mbit/s as the only source"
+// coldRate is the nodes' rate in cold starts where no other is asked for.
+const coldRate = 2 * mbit
+
+// coldDesigns are those in which nobody has the content but a web server, which sends ten
+// times as fast as a node.
+func coldDesigns(rate shoal.Rate) []design {
+	about := fmt.Sprintf("60 nodes, %d Mbit/s each way, and a web server of %d Mbit/s as the only source", rate/mbit, 10*rate/mbit)
 	const size = 8 << 20
 	return []design{
-		{"coldstart60", about, size, func(shoal.Size) scenario {
-			s := cold(60)
+		{"coldstart60", about + "; any other rate works as well (coldstart60@1)", size, func(shoal.Size) scenario {
+			s := cold(60, rate)
 			s.tools = []string{"shoal", "http"}
 			return s
 		}},
 		{"coldstart60-nolease", about + ", which all may read at once", size, func(shoal.Size) scenario {
-			s := cold(60)
+			s := cold(60, rate)
 			s.noLeases, s.tools = true, []string{"shoal"}
 			return s
 		}},
 	}
 }
 
-func cold(n int) scenario {
-	s := equal(n, 2*mbit)
-	s.origin, s.cold = link{20 * mbit, 20 * mbit}, true
+func cold(n int, rate shoal.Rate) scenario {
+	s := equal(n, rate)
+	s.origin, s.cold = link{10 * rate, 10 * rate}, true
 	return s
 }
 

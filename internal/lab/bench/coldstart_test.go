@@ -31,7 +31,7 @@ func TestCold(t *testing.T) {
 		tools:   chosen, dir: dir, rep: newReport(), out: io.Discard, progress: t.Output(),
 	}
 	d := design{"cold", "a cold start", 1 << 20, func(shoal.Size) scenario {
-		s := cold(2)
+		s := cold(2, coldRate)
 		s.nodes[0].link, s.nodes[1].link = s.origin, s.origin
 		return s
 	}}
@@ -51,14 +51,22 @@ func TestCold(t *testing.T) {
 }
 
 func TestColdScenarios(t *testing.T) {
-	for _, name := range []string{"coldstart60", "coldstart60-nolease"} {
-		s := mustFind(t, name, 0)
-		// 8 MiB at 2 Mbit/s of wire rate.
-		if got := s.bound().Seconds(); !s.cold || len(s.nodes) != 60 || math.Abs(got-35.09) > 0.01 {
-			t.Errorf("%s: %d nodes, bound %.2f s", name, len(s.nodes), got)
+	for _, c := range []struct {
+		name  string
+		bound float64 // of 8 MiB at the nodes' wire rate, seconds
+		free  bool    // no leases
+	}{
+		{"coldstart60", 35.09, false},
+		{"coldstart60@1", 70.17, false},
+		{"coldstart60-nolease", 35.09, true},
+		{"coldstart60-nolease@4", 17.54, true},
+	} {
+		s := mustFind(t, c.name, 0)
+		if got := s.bound().Seconds(); !s.cold || len(s.nodes) != 60 || math.Abs(got-c.bound) > 0.01 || s.origin.up != 10*s.nodes[0].up {
+			t.Errorf("%s: %d nodes, bound %.2f s", c.name, len(s.nodes), got)
 		}
-		if got := len(trackerArgs(s)) > 0; got != (name == "coldstart60-nolease") {
-			t.Errorf("%s: the tracker's flags are %q", name, trackerArgs(s))
+		if got := len(trackerArgs(s)) > 0; got != c.free {
+			t.Errorf("%s: the tracker's flags are %q", c.name, trackerArgs(s))
 		}
 	}
 }

@@ -19,7 +19,7 @@ type result struct {
 	OriginCopies float64     `json:"origin_copies,omitempty"`
 	CrossCopies  float64     `json:"cross_carrier_copies,omitempty"`         // over the lines of a mesh, all packets counted
 	CrossPayload float64     `json:"cross_carrier_payload_copies,omitempty"` // received across carriers or leased, by the nodes' own word; 0: not known
-	Wasted       float64     `json:"wasted_copies,omitempty"`                // of a mesh, likewise: received twice or wrong, from anywhere, over all nodes
+	Wasted       float64     `json:"wasted_copies,omitempty"`                // of a mesh or a cold start, likewise: received twice or wrong, from anywhere, over all nodes
 	CPU          float64     `json:"cpu_seconds_per_gib"`                    // origin and nodes, user and system, by GiB delivered
 	PeakRSS      shoal.Size  `json:"peak_rss_bytes"`                         // of the largest process of a node
 	OriginRSS    shoal.Size  `json:"origin_peak_rss_bytes"`

@@ -82,31 +82,39 @@ func designs() []design {
 		{"solo", "one node, on the origin's host, no limits", 1 << 30, solo},
 		{"small", "a folder of 10,000 files (16 KiB each), one node, on the origin's host, no limits", 10_000 * 16 << 10, small},
 		{"many", "20 files at once to 10 nodes, 20 Mbit/s each way", 80 << 20, many},
-	}, lossyDesigns(), coldDesigns(), carrierDesigns(), uploadDesigns())
+	}, lossyDesigns(), coldDesigns(coldRate), carrierDesigns(), uploadDesigns())
 }
 
 // findDesign finds a design by its name; of lan there is one for each number of
-// nodes, 1 to 64, and each rate in Mbit/s, 1 to 1000, which follows an @.
+// nodes, 1 to 64. A rate in Mbit/s, 1 to 1000, may follow lan and cold starts behind an @.
 func findDesign(name string) (design, error) {
 	for _, d := range designs() {
 		if d.name == name {
 			return d, nil
 		}
 	}
-	if rest, ok := strings.CutPrefix(name, "lan"); ok {
-		digits, mbits, other := strings.Cut(rest, "@")
-		n, err := strconv.Atoi(digits)
-		rate := lanRate
-		if other && err == nil {
-			var r int
-			r, err = strconv.Atoi(mbits)
-			rate = shoal.Rate(r) * mbit
+	unknown := fmt.Errorf("scenario %q: %w: -list names them", name, shoal.ErrNotFound)
+	family, digits, other := strings.Cut(name, "@")
+	rate := lanRate
+	if other {
+		r, err := strconv.Atoi(digits)
+		if err != nil || r < 1 || r > 1000 {
+			return design{}, unknown
 		}
-		if err == nil && n >= 1 && n <= 64 && rate >= mbit && rate <= 1000*mbit {
+		rate = shoal.Rate(r) * mbit
+		for _, d := range coldDesigns(rate) {
+			if d.name == family {
+				d.name = name
+				return d, nil
+			}
+		}
+	}
+	if number, ok := strings.CutPrefix(family, "lan"); ok {
+		if n, err := strconv.Atoi(number); err == nil && n >= 1 && n <= 64 {
 			return design{name: name, size: 64 << 20, build: lan(n, rate)}, nil
 		}
 	}
-	return design{}, fmt.Errorf("scenario %q: %w: -list names them", name, shoal.ErrNotFound)
+	return design{}, unknown
 }
 
 // scenario gives the design a size; 0: its own.

@@ -23,6 +23,7 @@ type comparison struct {
 	Bound    float64      `json:"bound_seconds,omitempty"`
 	Line     *lineAbout   `json:"line,omitempty"`
 	Mesh     bool         `json:"several_carriers,omitempty"`
+	Cold     bool         `json:"cold,omitempty"`
 	Tools    []toolResult `json:"tools"`
 }
 
@@ -72,8 +73,10 @@ func (c comparison) columns() []column {
 	if c.Mesh {
 		list = append(list,
 			column{"cross copies", 2, func(r result) float64 { return r.CrossCopies }},
-			column{"of payload", 2, func(r result) float64 { return r.CrossPayload }},
-			column{"wasted", 3, func(r result) float64 { return r.Wasted }})
+			column{"of payload", 2, func(r result) float64 { return r.CrossPayload }})
+	}
+	if c.Mesh || c.Cold {
+		list = append(list, column{"wasted", 3, func(r result) float64 { return r.Wasted }})
 	}
 	return list
 }
