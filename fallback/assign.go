@@ -25,7 +25,7 @@ func (f *Fetcher) assign(ctx context.Context, now time.Time) (claimable bool) {
 			continue
 		case claimable:
 			asked = true
-			first, count, ok := f.cfg.Pieces.Claim(ctx, rangeSize(c.speed(), c.src.rangeTime()))
+			first, count, ok := f.cfg.Pieces.Claim(ctx, c.wants())
 			if ok {
 				f.begin(ctx, now, c, newSegment(f.cfg.Manifest, first, count))
 				continue

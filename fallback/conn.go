@@ -1,6 +1,7 @@
 package fallback
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -53,16 +54,27 @@ const (
 // answer to next's request would.
 func (c *conn) ending(now time.Time, next *conn) bool {
 	rtt := time.Duration(c.rtt.Load())
-	ahead := time.Duration(aheadRTTs * float64(rtt))
+	rate := float64(c.got.Load()) / max(now.Sub(c.began)-rtt, rtt, time.Millisecond).Seconds()
+	ahead := aheadRTTs
 	switch {
 	case next.lane == c.lane:
-		ahead = time.Duration(sharedRTTs * float64(rtt))
+		ahead = sharedRTTs
+		rate = max(rate, c.lane.rate)
+		rtt = cmp.Or(rtt, c.lane.rtt()) // what was asked for before it is still coming
 	case next.lane.current(c.src.by(next.lane)) == nil:
-		ahead = time.Duration(coldRTTs * float64(rtt))
+		ahead = coldRTTs
 	}
 	from, to := c.seg.missing()
-	took := max(now.Sub(c.began)-rtt, rtt)
-	return rtt > 0 && float64(to-from)*took.Seconds() <= float64(c.got.Load())*ahead.Seconds()
+	return rtt > 0 && float64(to-from) <= rate*ahead*rtt.Seconds()
+}
+
+// wants is how many bytes to ask for next.
+func (c *conn) wants() int64 {
+	speed := c.speed()
+	if speed == 0 && c.src.overlaps() && c.lane.by == "" && c.lane.rtt() >= farRTT {
+		return farRange
+	}
+	return rangeSize(speed, c.src.rangeTime())
 }
 
 // next reports whether a range may begin on c, which is idle, as far as its lane goes: no

@@ -4,11 +4,8 @@ import "time"
 
 const (
 	minGain  = 1.10 // what one more step must bring
-	nearRTT  = 80 * time.Millisecond
-	farStart = 4 // connections over that: one takes long to find out how fast it may send
-	// farBBR is the same where the sender has BBR: one leaves the line idle while it measures its
-	// length, and each more overruns it by a share.
-	farBBR = 2
+	farRTT   = 80 * time.Millisecond
+	farStart = 4 // connections from there on: one takes long to find out how fast it may send
 	// ample is the rate of one connection, bytes/s, at which a sender that does not
 	// take losses for congestion is not held back by them.
 	ample        = 1 << 20
@@ -24,8 +21,8 @@ const (
 // with as many as usually pay (docs/adr). Once goodput no longer rises by itself it
 // adds one, or a quarter where there are many, and keeps them if goodput rose by a
 // tenth; else it goes back and holds. It leaves those alone that come at an ample
-// rate from a sender with BBR: each of these takes the line for its own to begin
-// with, so that two of them overrun it for a while.
+// rate from a sender with BBR: each of these takes the line for its own, so that two
+// of them keep its queue full, and what each loses there it has to repair over that queue.
 type connections struct {
 	transport Transport
 	bbr       bool // what the other end sends by, over TCP
@@ -66,11 +63,7 @@ func (c *connections) connected(rtt time.Duration) {
 		return
 	}
 	c.rtt = max(rtt, 1)
-	switch {
-	case rtt < nearRTT:
-	case c.bbr:
-		c.start = max(c.start, farBBR)
-	default:
+	if rtt >= farRTT && !c.bbr {
 		c.start = max(c.start, farStart)
 	}
 	c.n = max(c.n, c.start)

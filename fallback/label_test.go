@@ -36,7 +36,7 @@ func TestPresignedURLsStaySecret(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			err = f.Run(ctx)
 			if err == nil || !strings.Contains(err.Error(), base) {

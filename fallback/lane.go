@@ -7,10 +7,10 @@ import (
 )
 
 // lane is what ranges come by one after the other: one TCP or QUIC connection, with a
-// congestion window of its own. Where the upstream speaks HTTP/2 or HTTP/3 it has two conns, so
+// congestion window of its own. Where the upstream speaks HTTP/2 or HTTP/3 it has several conns, so
 // that the next range is asked for while the one before is still coming, and the
 // sender never has to wait: ranges on connections of their own would each begin
-// slowly. Over HTTP/1.1 the two of them have a connection each.
+// slowly. Over HTTP/1.1 each of them has a connection.
 type lane struct {
 	// The loop's.
 	conns []*conn

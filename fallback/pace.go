@@ -13,7 +13,10 @@ const (
 	minRange   = 1 << 20
 	maxRange   = 32 << 20
 	firstRange = 4 << 20 // of a connection whose rate nobody knows
-	rangeTime  = 4 * time.Second
+	// farRange is the same across a long line where the next one is asked for while it is
+	// coming: a sender that has less to send for a moment takes that for the line's rate.
+	farRange  = 8 << 20
+	rangeTime = 4 * time.Second
 	// sharedTime is how long one should take where the next one is asked for while it is
 	// coming: that costs nothing, and what is to be read is divided evenly among lanes.
 	sharedTime = time.Second

@@ -30,12 +30,11 @@ func Reach(u Upstream, g *Guard) (*Reached, error) {
 	return reach(newSource(u, base, g), nil), nil
 }
 
-// reach opens as many connections as a far upstream is read over to begin with. Of a near
-// one's, all but one are given up again.
+// reach opens as many connections as the upstream is read over to begin with.
 func reach(src *source, dial dialFunc) *Reached {
 	limits := Limits{}.withDefaults()
 	h, _ := src.how(time.Now(), src.route.current, &limits)
-	for range src.bound(farBBR) {
+	for range src.bound(src.connections.start) {
 		src.spares = append(src.spares, &lane{link: connect(src, h, limits.Answer, dial)})
 	}
 	return &Reached{to: src.Upstream, src: src}

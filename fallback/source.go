@@ -108,10 +108,11 @@ func (s *source) rangeTime() time.Duration {
 	return rangeTime
 }
 
-// depth is how many conns a lane has.
+// depth is how many conns a lane has. Where ranges overlap, one is coming and the next one asked
+// for; beside a third no short one, such as the end of a lease, leaves the sender without work.
 func (s *source) depth() int {
 	if s.overlaps() {
-		return 2
+		return 3
 	}
 	return 1
 }

@@ -28,7 +28,7 @@ func TestConnections(t *testing.T) {
 	}{
 		{"TCP, near, one fills the link", TCP, WebSeed, 20 * time.Millisecond, func(int) float64 { return link }, 1, 3, 2},
 		{"BBR, near, one fills the link", TCP, Node, 20 * time.Millisecond, func(int) float64 { return link }, 1, 1, 1},
-		{"BBR, far, one fills the link", TCP, Node, 100 * time.Millisecond, func(int) float64 { return link }, 1, 2, 2},
+		{"BBR, far, one fills the link", TCP, Node, 100 * time.Millisecond, func(int) float64 { return link }, 1, 1, 1},
 		{"BBR, refused, so that each adds a share", TCP, Node, 20 * time.Millisecond, func(n int) float64 { return float64(n) * share }, 1, 8, 8},
 		{"TCP, far, one fills the link", TCP, WebSeed, 100 * time.Millisecond, func(int) float64 { return link }, 1, 5, 4},
 		{"TCP, each adds a share", TCP, WebSeed, 20 * time.Millisecond, func(n int) float64 { return float64(n) * share }, 1, 8, 8},

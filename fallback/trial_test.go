@@ -389,7 +389,7 @@ func TestTrial(t *testing.T) {
 			}
 			u := twoWays(t, overTCP, overQUIC)
 			add(t, f, u)
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			if err := f.Run(ctx); err != nil {
 				t.Fatal(err)

@@ -31,6 +31,7 @@ func congestion(t *testing.T, c *net.TCPConn) string {
 func listen(t *testing.T, set func(syscall.RawConn)) *net.TCPConn {
 	t.Helper()
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { set(c); return nil }}
+	lc.SetMultipathTCP(false)
 	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -16,19 +16,32 @@ import (
 	"github.com/shoal-cdn/shoal/internal/sockopt"
 )
 
-// congestion is what accepted connections send by: it keeps a path full that loses
-// packets for other reasons than load.
-const congestion = "bbr"
+const (
+	// congestion is what accepted connections send by: it keeps a path full that loses
+	// packets for other reasons than load.
+	congestion = "bbr"
+	// sendBuffer is how much a connection may have under way, in bytes, where the kernel
+	// allows it: four round trips of 200 ms at 80 Mbit/s, since what follows a lost packet
+	// stays there until that has arrived. Kernels commonly end at 4 MiB.
+	sendBuffer = 8 << 20
+	// maxUnsent bounds what is in there and has not been sent yet: a slow client takes the
+	// memory of what its path holds, and no more.
+	maxUnsent = 1 << 20
+)
 
 // listen takes a TCP address. The listener is the bare [net.TCPListener], whose
-// connections net/http can use sendfile on.
+// connections net/http can use sendfile on. Of one with Multipath TCP they would not
+// inherit all options.
 func (s *Server) listen(ctx context.Context, addr string) (net.Listener, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		if err := sockopt.SetCongestion(c, congestion); err != nil {
 			s.refused = err // and no failure: it only tunes
 		}
+		_ = sockopt.BoundUnsent(c, maxUnsent)
+		_ = sockopt.WidenSend(c, sendBuffer)
 		return nil
 	}}
+	lc.SetMultipathTCP(false)
 	l, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)

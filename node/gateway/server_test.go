@@ -217,9 +217,9 @@ func TestStalledClient(t *testing.T) {
 
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not in 10 s: %s", what)
+			t.Fatalf("not in a minute: %s", what)
 		}
 	}
 }
@@ -251,7 +251,7 @@ func TestStop(t *testing.T) {
 		t.Cleanup(func() { resp.Body.Close() })
 	})
 	begin := time.Now()
-	if err := g.stop(); err != nil || time.Since(begin) > 5*time.Second {
+	if err := g.stop(); err != nil || time.Since(begin) > 20*time.Second {
 		t.Errorf("stopped after %v: %v", time.Since(begin), err)
 	}
 	eventually(t, "requests end", func() bool { return f.open() == 0 })

@@ -66,7 +66,7 @@ type Lease struct {
 	Pieces      []Run      `json:"pieces"`                // which it may read, ascending; at most [MaxRuns]
 	Bytes       int64      `json:"bytes"`                 // the pieces' size
 	Rate        shoal.Rate `json:"rate,omitempty"`        // bytes/s it may read at most; 0: no bound
-	Connections int        `json:"connections,omitempty"` // it should open at most
+	Connections int        `json:"connections,omitempty"` // it should open at most; one more for what has fallen behind, or to try another transport
 	Expires     float64    `json:"expires"`               // seconds from now
 }
 
