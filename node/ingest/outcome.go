@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/durable"
 )
 
 // outcome is FILE.done.json.
@@ -26,9 +27,5 @@ func (d *Drop) settled(root *os.Root, name string, now state) bool {
 
 // writeBeside makes b what name holds, all at once.
 func writeBeside(root *os.Root, name string, b []byte) error {
-	temp := "." + name + ".tmp"
-	if err := root.WriteFile(temp, b, 0o644); err != nil {
-		return err
-	}
-	return root.Rename(temp, name)
+	return durable.Replace(root, name, "."+name+".tmp", b, 0o644)
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/durable"
 )
 
 const (
@@ -113,34 +114,10 @@ func (j *Journal[T]) Put(key string, v T) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err := WriteFile(j.root, key+suffix, temporary, b); err != nil {
+	if err := durable.Replace(j.root, key+suffix, key+suffix+temporary, b, 0o600); err != nil {
 		return fmt.Errorf("write journal record %s: %w", key, err)
 	}
 	return nil
-}
-
-// WriteFile replaces a file below root, durably and all at once. A crash may leave
-// a file of that name with the suffix temporary behind.
-func WriteFile(root *os.Root, name, temporary string, b []byte) error {
-	f, err := root.OpenFile(name+temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := root.Rename(name+temporary, name); err != nil {
-		return err
-	}
-	d, err := root.Open(".")
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // Delete removes the record, durably; one that is not there is no error.
@@ -155,20 +132,12 @@ func (j *Journal[T]) Delete(key string) error {
 		return nil
 	}
 	if err == nil {
-		err = j.syncFolder()
+		err = durable.Sync(j.root, ".")
 	}
 	if err != nil {
 		return fmt.Errorf("delete journal record %s: %w", key, err)
 	}
 	return nil
-}
-
-func (j *Journal[T]) syncFolder() error {
-	d, err := j.root.Open(".")
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // checkKey keeps keys, which other machines choose, to what is a file name

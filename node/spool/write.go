@@ -1,27 +1,20 @@
 package spool
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
 	"github.com/shoal-cdn/shoal"
-	"github.com/shoal-cdn/shoal/node/journal"
+	"github.com/shoal-cdn/shoal/internal/durable"
 )
 
 // writeFile replaces a file of the spool, durably and all at once.
 func (s *Spool) writeFile(name string, b []byte) error {
-	return journal.WriteFile(s.root, name, newSuffix, b)
+	return durable.Replace(s.root, name, name+newSuffix, b, 0o600)
 }
 
 // sync makes a file, or the entries of a folder, durable.
-func (s *Spool) sync(name string) error {
-	d, err := s.root.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
+func (s *Spool) sync(name string) error { return durable.Sync(s.root, name) }
 
 // lock takes one of the spool's locks, until unlock or the end of the process.
 // Where somebody has it, the error is of kind [shoal.ErrConflict].

@@ -10,12 +10,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/tus/tusd/v2/pkg/handler"
 
-	"github.com/shoal-cdn/shoal/node/ingest/api"
 	"github.com/shoal-cdn/shoal/node/ingest/uploads"
 )
 
@@ -129,7 +127,7 @@ func TestMixedConcatenation(t *testing.T) {
 			"Upload-Concat", "final;"+strings.Join(urls, " "), "Upload-Metadata", meta("filename", "whole.bin")).StatusCode
 	}
 	finish := b.srv.data.finish
-	b.srv.data.finish = func(context.Context, handler.FileInfo, api.Digest) error { return uploads.ErrMixed }
+	b.srv.data.finish = func(context.Context, handler.FileInfo, uploads.Sum) error { return uploads.ErrMixed }
 	if got := join(); got != http.StatusConflict {
 		t.Fatal(got)
 	}
@@ -175,35 +173,5 @@ func TestJoiningEnds(t *testing.T) {
 				t.Errorf("there are %q, with room for %q, want the parts %q", here, reserved, ids)
 			}
 		})
-	}
-}
-
-// Of servers that save at the same moment each leaves an offset that can be read.
-func TestSavedAtOnce(t *testing.T) {
-	b := newBench(t, uploads.Limits{})
-	id := path.Base(b.create(1_000_000))
-	var servers sync.WaitGroup
-	for _, n := range []int64{1, 1_000_000} {
-		u := b.get(id)
-		servers.Go(func() {
-			for range 50 {
-				text, err := encodeOffset(n, u.sum)
-				if err == nil {
-					err = u.replace(offsetFile, text)
-				}
-				if err == nil {
-					err = u.load()
-				}
-				if err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	servers.Wait()
-	entries, err := os.ReadDir(filepath.Join(b.srv.data.root.Name(), folder, id))
-	if err != nil || len(entries) != 3 {
-		t.Errorf("%d files, want 3: %v", len(entries), err)
 	}
 }

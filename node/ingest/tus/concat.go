@@ -2,7 +2,6 @@ package tus
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"github.com/tus/tusd/v2/pkg/handler"
 
 	"github.com/shoal-cdn/shoal"
-	"github.com/shoal-cdn/shoal/node/ingest/api"
 	"github.com/shoal-cdn/shoal/node/ingest/uploads"
 )
 
@@ -57,7 +55,7 @@ func (u *upload) join(ctx context.Context, parts []handler.Upload) error {
 	return u.save(f, total)
 }
 
-// take compares the copy of a part with what was sent, and adds it to the SHA-256 that the whole has to have. Of several
+// take compares the copy of a part with what was sent, and adds it to the checksum that the whole has to have. Of several
 // concatenations a bounded number does it at a time.
 func (u *upload) take(ctx context.Context, copied io.Reader, part *upload) error {
 	select {
@@ -66,11 +64,11 @@ func (u *upload) take(ctx context.Context, copied io.Reader, part *upload) error
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	sum := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(u.sum, sum), until{ctx, copied}); err != nil {
+	var sum uploads.Sum
+	if _, err := io.Copy(io.MultiWriter(&u.sum, &sum), until{ctx, copied}); err != nil {
 		return err
 	}
-	if api.Digest(sum.Sum(nil)) != part.digest() {
+	if sum != part.sum {
 		return errors.Join(fmt.Errorf("part %s: %w", part.info.ID, uploads.ErrMixed), part.beginAnew())
 	}
 	return nil

@@ -15,16 +15,16 @@ import (
 	"github.com/tus/tusd/v2/pkg/handler"
 
 	"github.com/shoal-cdn/shoal"
-	"github.com/shoal-cdn/shoal/node/ingest/api"
 	"github.com/shoal-cdn/shoal/node/ingest/uploads"
 	tapi "github.com/shoal-cdn/shoal/tracker/api"
 )
 
 const (
-	folder     = ".tus"
-	infoFile   = "info.json"
-	offsetFile = "offset"
-	dataFile   = "data"
+	folder       = ".tus"
+	infoFile     = "info.json"
+	offsetPrefix = "offset."
+	dataFile     = "data"
+	tempSuffix   = ".tmp"
 
 	saveEvery = 16 << 20 // bytes, after which the offset is made durable within a request
 	maxInfo   = 1 << 20  // bytes of info.json
@@ -35,7 +35,7 @@ type data struct {
 	store  *uploads.Store
 	root   *os.Root
 	ctx    context.Context // what goes on longer than a request may ends with it
-	finish func(ctx context.Context, info handler.FileInfo, sum api.Digest) error
+	finish func(ctx context.Context, info handler.FileInfo, sum uploads.Sum) error
 
 	joining  chan struct{}   // a place for each concatenation that reads data
 	hopeless map[string]bool // resume's: uploads that hashing again makes no better
@@ -78,14 +78,14 @@ func (d *data) GetUpload(_ context.Context, id string) (handler.Upload, error) {
 	}
 	u := &upload{d: d, dir: path.Join(folder, id)}
 	b, err := u.read(infoFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, handler.ErrNotFound
-	}
 	if err == nil {
 		err = json.Unmarshal(b, &u.info)
 	}
 	if err == nil {
 		err = u.load()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, handler.ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("tus upload %s: %w", id, err)
@@ -139,10 +139,7 @@ func (d *data) sweep(now time.Time, idle time.Duration) error {
 	}
 	for _, e := range entries {
 		u := &upload{d: d, dir: path.Join(folder, e.Name()), info: handler.FileInfo{ID: e.Name()}}
-		info, err := d.root.Lstat(u.at(offsetFile))
-		if err != nil {
-			info, err = d.root.Lstat(u.dir)
-		}
+		info, err := d.root.Lstat(u.dir) // each version of the offset is an entry of it
 		if err == nil && now.Sub(info.ModTime()) >= idle {
 			if err := u.remove(); err != nil {
 				return err

@@ -3,9 +3,9 @@
 // package is its data store, in the same folder as all uploads (package uploads):
 //
 //	.tus/ID/info.json   size, metadata and, of a concatenation, its parts
-//	.tus/ID/offset      how many bytes are durable, and the state of their SHA-256: written anew, synced, renamed
+//	.tus/ID/offset.N    how many bytes are durable, and their checksum: the highest N counts, the last two stay; a link, so that one server makes it
 //	.tus/ID/data        the bytes
-//	.tus/ID/*.tmp       what a crash has left of one that was written anew: deleted with the folder
+//	.tus/ID/*.tmp       what a crash has left of a file that was being written: deleted with the folder
 //
 // An upload counts among all others from its creation on, a part of one too ([uploads.Store.Reserve]); a whole takes the place of
 // its parts. A client that sends less than the other protocol asks for is answered 408.
@@ -20,7 +20,8 @@
 //
 // Servers with one folder may take an upload's bytes in turn: each goes on from the durable offset. Their locks hold in one process
 // only, so two may be at one upload at a time, as when a client went on at another before the first had noticed.
-// Then one finds that the offset is not as it left it, and answers 409. What both have written is the same, or the
-// file's SHA-256 is not that of the bytes that the requests up to its end have carried: then it becomes no
-// upload; the answer is 409, and the offset is 0 again, unless bytes were sent since. A concatenation is deleted instead.
+// Then one finds that the other has made the offset's next version, and answers 409: what one has told its client is durable stays
+// so. What both have written is the same, or the file's bytes don't have the checksum of those that the requests up to its end
+// have carried: then it becomes no upload; the answer is 409, and the offset is 0 again, unless bytes were sent since. A
+// concatenation is deleted instead.
 package tus

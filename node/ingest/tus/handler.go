@@ -37,7 +37,7 @@ type Server struct {
 	data *data
 	tusd http.Handler
 
-	finishing singleflight.Group // by ID and SHA-256
+	finishing singleflight.Group // by ID and checksum
 }
 
 // New makes a server.
@@ -65,12 +65,12 @@ func New(cfg Config) (*Server, error) {
 
 // finish makes what is whole an upload like any other. Of several that ask for it at a time one does it; what was sent
 // again meanwhile is another question.
-func (s *Server) finish(ctx context.Context, info handler.FileInfo, sum api.Digest) error {
-	_, err, _ := s.finishing.Do(fmt.Sprintf("%s %x", info.ID, sum), func() (any, error) { return nil, s.adopt(ctx, info, sum) })
+func (s *Server) finish(ctx context.Context, info handler.FileInfo, sum uploads.Sum) error {
+	_, err, _ := s.finishing.Do(fmt.Sprintf("%s %v", info.ID, sum), func() (any, error) { return nil, s.adopt(ctx, info, sum) })
 	return err
 }
 
-func (s *Server) adopt(ctx context.Context, info handler.FileInfo, sum api.Digest) error {
+func (s *Server) adopt(ctx context.Context, info handler.FileInfo, sum uploads.Sum) error {
 	d, err := distributeOf(info)
 	if err != nil {
 		return err

@@ -1,13 +1,11 @@
 package tus
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding"
-	"encoding/hex"
+	"crypto/rand"
+	"errors"
 	"fmt"
-	"hash"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"strconv"
@@ -16,121 +14,145 @@ import (
 	"github.com/tus/tusd/v2/pkg/handler"
 
 	"github.com/shoal-cdn/shoal"
-	"github.com/shoal-cdn/shoal/node/ingest/api"
+	"github.com/shoal-cdn/shoal/internal/durable"
+	"github.com/shoal-cdn/shoal/node/ingest/uploads"
 )
 
 // errElsewhere is the answer where another server has taken bytes of the upload meanwhile.
 var errElsewhere = handler.NewError("ERR_ELSEWHERE", "another server takes bytes of this upload: ask for the offset again", http.StatusConflict)
 
-// received is the bytes that an upload has, as the file offset tells.
+// received is the bytes that an upload has, as a version of its offset tells.
 type received struct {
-	sum   hash.Hash // SHA-256 of all that were written, which may be more than are durable
-	saved []byte    // what the file holds as far as is known
+	sum     uploads.Sum // of all that were written, which may be more than are durable
+	version uint64      // of the offset, that was read or written last
 }
 
-func encodeOffset(n int64, sum hash.Hash) ([]byte, error) {
-	state, err := sum.(encoding.BinaryMarshaler).MarshalBinary()
-	return fmt.Appendf(nil, "%d %x", n, state), err
-}
+func encodeOffset(n int64, sum uploads.Sum) []byte { return fmt.Appendf(nil, "%d %v", n, sum) }
 
 // decodeOffset reads what encodeOffset has made.
-func decodeOffset(b []byte) (n int64, sum hash.Hash, err error) {
-	number, state, _ := strings.Cut(string(b), " ")
+func decodeOffset(b []byte) (n int64, sum uploads.Sum, err error) {
+	number, rest, _ := strings.Cut(string(b), " ")
 	n, err = strconv.ParseInt(number, 10, 64)
-	if err != nil || n < 0 {
-		return 0, nil, fmt.Errorf("offset: %w", shoal.ErrCorrupt)
-	}
-	raw, err := hex.DecodeString(state)
 	if err == nil {
-		sum = sha256.New()
-		err = sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(raw)
+		sum, err = uploads.ParseSum(rest)
 	}
-	if err != nil {
-		return 0, nil, fmt.Errorf("offset: %w: %w", shoal.ErrCorrupt, err)
+	if err != nil || n < 0 {
+		return 0, uploads.Sum{}, fmt.Errorf("offset: %w", shoal.ErrCorrupt)
 	}
 	return n, sum, nil
 }
 
+func offsetName(version uint64) string { return offsetPrefix + strconv.FormatUint(version, 10) }
+
+// versions are those of the offset that are there, the newest apart; [fs.ErrNotExist] where there is none.
+func (u *upload) versions() (newest uint64, older []uint64, err error) {
+	entries, err := fs.ReadDir(u.d.root.FS(), u.dir)
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, e := range entries {
+		number, ok := strings.CutPrefix(e.Name(), offsetPrefix)
+		v, err := strconv.ParseUint(number, 10, 64)
+		switch {
+		case !ok || err != nil || v == 0 || v == newest:
+		case v < newest:
+			older = append(older, v)
+		default:
+			if newest > 0 {
+				older = append(older, newest)
+			}
+			newest = v
+		}
+	}
+	if newest == 0 {
+		return 0, nil, fmt.Errorf("offset: %w", fs.ErrNotExist)
+	}
+	return newest, older, nil
+}
+
+// loadTries is how often the newest version is looked for while others replace it: the list of a folder that changes
+// need not have what comes or goes meanwhile.
+const loadTries = 10
+
 // load reads how many bytes are durable.
-func (u *upload) load() error {
-	b, err := u.read(offsetFile)
+func (u *upload) load() (err error) {
+	var b []byte
+	for range loadTries {
+		if u.version, _, err = u.versions(); err == nil {
+			b, err = u.read(offsetName(u.version))
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
 	if err != nil {
 		return err
 	}
-	n, sum, err := decodeOffset(b)
-	if err == nil && n > u.info.Size {
+	u.info.Offset, u.sum, err = decodeOffset(b)
+	if err == nil && u.info.Offset > u.info.Size {
 		err = fmt.Errorf("offset: %w", shoal.ErrCorrupt)
 	}
+	return err
+}
+
+// put makes the next version of the offset, durably; errElsewhere where another server has made that one before, or a later
+// one. The newest version is never removed: so after nil this one was the newest when it was made, and no server
+// goes on from an older one.
+func (u *upload) put(n int64, sum uploads.Sum) error {
+	next := u.version + 1
+	temp := u.at(rand.Text() + tempSuffix)
+	err := durable.Create(u.d.root, u.at(offsetName(next)), temp, encodeOffset(n, sum), 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return errElsewhere
+	}
 	if err != nil {
 		return err
 	}
-	u.info.Offset, u.sum, u.saved = n, sum, b
+	newest, older, err := u.versions()
+	if err != nil {
+		return err
+	}
+	for _, v := range older {
+		if v+1 < newest { // the one before is for those who read the folder just now
+			_ = u.d.root.Remove(u.at(offsetName(v))) // what stays is removed with the next
+		}
+	}
+	if newest != next {
+		return errElsewhere
+	}
+	u.info.Offset, u.sum, u.version = n, sum, next
 	return nil
 }
 
 // begin makes it an upload that has no bytes.
-func (u *upload) begin() error {
-	none := sha256.New()
-	b, err := encodeOffset(0, none)
-	if err == nil {
-		err = u.replace(offsetFile, b)
-	}
-	if err == nil {
-		u.info.Offset, u.sum, u.saved = 0, none, b
-	}
-	return err
-}
+func (u *upload) begin() error { return u.put(0, uploads.Sum{}) }
 
 // beginAnew has an upload that holds other bytes than were sent begin anew. It does nothing where the offset is not as it was
 // when that was found: what is there now was sent since, to another server or past the lock that tusd holds.
 func (u *upload) beginAnew() error {
-	if same, err := u.unchanged(); err != nil || !same {
+	if err := u.begin(); !errors.Is(err, errElsewhere) {
 		return err
 	}
-	return u.begin()
+	return nil
 }
 
-// unchanged tells whether the file offset is as this upload knows it.
-func (u *upload) unchanged() (bool, error) {
-	now, err := u.read(offsetFile)
-	return bytes.Equal(now, u.saved), err
-}
-
-// save makes the first n bytes, which are all that were written, durable, unless another server has saved some meanwhile: errElsewhere. Two
-// that save at the same moment may both succeed; that the file is not what was sent shows at the end.
+// save makes the first n bytes, which are all that were written, durable, unless another server has saved some meanwhile: errElsewhere.
 func (u *upload) save(f *os.File, n int64) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	same, err := u.unchanged()
-	if err != nil {
-		return err
-	}
-	if !same {
-		return errElsewhere
-	}
-	b, err := encodeOffset(n, u.sum)
-	if err == nil {
-		err = u.replace(offsetFile, b)
-	}
-	if err == nil {
-		u.info.Offset, u.saved = n, b
-	}
-	return err
+	return u.put(n, u.sum)
 }
-
-// digest is the SHA-256 of all that was written.
-func (u *upload) digest() api.Digest { return api.Digest(u.sum.Sum(nil)) }
 
 // summing writes, and has sum know what was written.
 type summing struct {
 	to  io.Writer
-	sum hash.Hash
+	sum *uploads.Sum
 }
 
 // Write implements [io.Writer].
 func (s summing) Write(p []byte) (int, error) {
 	n, err := s.to.Write(p)
-	s.sum.Write(p[:n])
+	_, _ = s.sum.Write(p[:n])
 	return n, err
 }

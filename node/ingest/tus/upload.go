@@ -10,6 +10,7 @@ import (
 
 	"github.com/tus/tusd/v2/pkg/handler"
 
+	"github.com/shoal-cdn/shoal/internal/durable"
 	"github.com/shoal-cdn/shoal/node/ingest/uploads"
 )
 
@@ -23,6 +24,15 @@ type upload struct {
 
 func (u *upload) at(name string) string { return path.Join(u.dir, name) }
 
+func (u *upload) read(name string) ([]byte, error) {
+	f, err := u.d.root.Open(u.at(name))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxInfo))
+}
+
 // create makes the upload's folder. Its information comes last: without it there is no upload.
 func (u *upload) create() error {
 	b, err := json.Marshal(u.info)
@@ -32,7 +42,8 @@ func (u *upload) create() error {
 	if err := u.d.root.MkdirAll(u.dir, 0o755); err != nil {
 		return err
 	}
-	return errors.Join(u.begin(), u.d.root.WriteFile(u.at(dataFile), nil, 0o644), u.replace(infoFile, b))
+	return errors.Join(u.begin(), u.d.root.WriteFile(u.at(dataFile), nil, 0o644),
+		durable.Replace(u.d.root, u.at(infoFile), u.at(infoFile+tempSuffix), b, 0o644))
 }
 
 // remove deletes the upload, and gives back what it had reserved.
@@ -51,7 +62,7 @@ func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (i
 	if sum != nil {
 		src = io.TeeReader(src, sum.hash)
 	}
-	to := summing{io.NewOffsetWriter(f, offset), u.sum}
+	to := summing{io.NewOffsetWriter(f, offset), &u.sum}
 	var written int64
 	for {
 		if err := u.d.store.Room(min(saveEvery, max(0, u.info.Size-offset-written))); err != nil {
@@ -103,7 +114,7 @@ func (u *upload) FinishUpload(context.Context) error {
 // finish makes a whole upload one like any other. One that holds other bytes than were sent begins anew; a concatenation
 // is removed, as it takes no bytes: its parts are joined again.
 func (u *upload) finish() error {
-	err := u.d.finish(u.d.ctx, u.info, u.digest())
+	err := u.d.finish(u.d.ctx, u.info, u.sum)
 	switch {
 	case !errors.Is(err, uploads.ErrMixed):
 		return err

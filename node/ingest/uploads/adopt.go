@@ -2,14 +2,12 @@ package uploads
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
-	"sync"
 
 	"github.com/shoal-cdn/shoal"
 	"github.com/shoal-cdn/shoal/node/ingest/api"
@@ -20,11 +18,11 @@ import (
 func (s *Store) Root() *os.Root { return s.root }
 
 // Adopt makes a whole file, which is durable and is not written any more, a complete upload: it is
-// hashed and moved. from is its path below the store's folder, and sum the SHA-256 that it has to have: [ErrMixed] where it
-// has another. Repeating it does no harm, and
+// hashed and moved. from is its path below the store's folder, and sum what its bytes have to add up to: [ErrMixed] where they
+// don't. Repeating it does no harm, and
 // goes on where an earlier attempt ended, in whatever process: [shoal.ErrNotFound] where
 // the upload was adopted, and deleted since.
-func (s *Store) Adopt(ctx context.Context, task, name string, d *api.Distribute, from string, sum api.Digest) (*Upload, error) {
+func (s *Store) Adopt(ctx context.Context, task, name string, d *api.Distribute, from string, sum Sum) (*Upload, error) {
 	u, err := s.adopt(ctx, task, name, d, from, sum)
 	if err != nil {
 		return nil, fmt.Errorf("adopt upload %s: %w", task, room(err))
@@ -32,7 +30,7 @@ func (s *Store) Adopt(ctx context.Context, task, name string, d *api.Distribute,
 	return u, nil
 }
 
-func (s *Store) adopt(ctx context.Context, task, name string, d *api.Distribute, from string, sum api.Digest) (*Upload, error) {
+func (s *Store) adopt(ctx context.Context, task, name string, d *api.Distribute, from string, sum Sum) (*Upload, error) {
 	m, is, err := s.describeFile(ctx, name, from)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -102,8 +100,8 @@ func (s *Store) adoptMoved(ctx context.Context, task string) (*Upload, error) {
 	return u, u.conclude(u.chunks.m)
 }
 
-// describeFile hashes a file, for its manifest and as a whole.
-func (s *Store) describeFile(ctx context.Context, name, from string) (m *shoal.Manifest, sum api.Digest, err error) {
+// describeFile hashes a file, for its manifest, and sums its bytes up.
+func (s *Store) describeFile(ctx context.Context, name, from string) (m *shoal.Manifest, sum Sum, err error) {
 	h, err := shoal.NewFileHasher(name)
 	if err != nil {
 		return nil, sum, err
@@ -119,20 +117,17 @@ func (s *Store) describeFile(ctx context.Context, name, from string) (m *shoal.M
 	case <-ctx.Done():
 		return nil, sum, context.Cause(ctx)
 	}
-	whole := sha256.New()
-	var beside sync.WaitGroup
 	buf := make([]byte, 1<<20)
 	for {
 		n, err := f.Read(buf)
-		beside.Go(func() { whole.Write(buf[:n]) })
+		_, _ = sum.Write(buf[:n])
 		_, failed := h.Write(buf[:n])
-		beside.Wait()
 		switch {
 		case failed != nil:
 			return nil, sum, failed
 		case errors.Is(err, io.EOF):
 			m, err = h.Manifest()
-			return m, api.Digest(whole.Sum(nil)), err
+			return m, sum, err
 		case err != nil:
 			return nil, sum, err
 		case ctx.Err() != nil:

@@ -10,10 +10,15 @@ import (
 	"github.com/shoal-cdn/shoal/node/ingest/api"
 )
 
+func sumOf(data []byte) (s Sum) {
+	_, _ = s.Write(data)
+	return s
+}
+
 // R4: a file that was whole becomes an upload, wherever the process before ended.
 func TestAdoptAfterCrash(t *testing.T) {
 	data := noise(12, 3*shoal.MinPieceLength)
-	sum := api.DigestOf(data)
+	sum := sumOf(data)
 	for step, undo := range map[string]func(at, from string) error{
 		"nothing done": func(at, _ string) error { return os.RemoveAll(at) },
 		"described":    func(at, from string) error { return os.Rename(filepath.Join(at, dataDir, "f"), from) },
@@ -64,12 +69,12 @@ func TestAdoptAfterCrash(t *testing.T) {
 func TestAdoptFindsWrongData(t *testing.T) {
 	dir := t.TempDir()
 	data := noise(13, 100)
-	sum := api.DigestOf(data)
+	sum := sumOf(data)
 	if err := os.WriteFile(filepath.Join(dir, ".other"), data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openStore(t, dir, Limits{}).Adopt(t.Context(), "t", "f", nil, ".other", api.Digest{}); !errors.Is(err, ErrMixed) {
-		t.Errorf("with another digest: %v", err)
+	if _, err := openStore(t, dir, Limits{}).Adopt(t.Context(), "t", "f", nil, ".other", Sum{}); !errors.Is(err, ErrMixed) {
+		t.Errorf("with another checksum: %v", err)
 	}
 	u, err := openStore(t, dir, Limits{}).Adopt(t.Context(), "t", "f", nil, ".other", sum)
 	if err != nil {

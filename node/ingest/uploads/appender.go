@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"sync"
+
+	"github.com/shoal-cdn/shoal/internal/durable"
 )
 
 // appender writes this process's logs of an upload: one, but for failures.
@@ -46,7 +48,7 @@ func (a *appender) append(u *Upload, entries []entry) (failed error) {
 			if failed != nil {
 				return
 			}
-			if failed = syncDir(root, "."); failed != nil {
+			if failed = durable.Sync(root, "."); failed != nil {
 				a.drop() // or the next entry would rely on it
 			}
 		}()

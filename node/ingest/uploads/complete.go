@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/durable"
 )
 
 // completion is complete.json.
@@ -84,7 +85,7 @@ func (u *Upload) conclude(m *shoal.Manifest) error {
 	}
 	if err := createFile(root, completeFile, b); errors.Is(err, fs.ErrExist) {
 		// Whoever wrote it has perhaps not come to this.
-		return errors.Join(syncDir(root, "."), u.adoptCompletion(root))
+		return errors.Join(durable.Sync(root, "."), u.adoptCompletion(root))
 	} else if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/durable"
 	"github.com/shoal-cdn/shoal/node/ingest/api"
 )
 
@@ -74,7 +75,7 @@ func (s *Store) begin(rec record, m *shoal.Manifest) (created bool, err error) {
 	}
 	err = createFile(root, descriptionFile, b)
 	if errors.Is(err, fs.ErrExist) { // whoever wrote it has perhaps not come to this
-		return false, errors.Join(syncDir(root, "."), syncDir(s.root, "."))
+		return false, errors.Join(durable.Sync(root, "."), durable.Sync(s.root, "."))
 	}
-	return err == nil, errors.Join(err, syncDir(s.root, "."))
+	return err == nil, errors.Join(err, durable.Sync(s.root, "."))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/shoal-cdn/shoal/internal/durable"
 	tapi "github.com/shoal-cdn/shoal/tracker/api"
 )
 
@@ -25,7 +26,7 @@ func (s *Store) Delete(task string) error {
 	if err := s.root.Rename(task, away); err != nil {
 		return gone(task, err)
 	}
-	if err := errors.Join(syncDir(s.root, "."), s.root.RemoveAll(away)); err != nil {
+	if err := errors.Join(durable.Sync(s.root, "."), s.root.RemoveAll(away)); err != nil {
 		return fmt.Errorf("delete upload %s: %w", task, err)
 	}
 	return nil

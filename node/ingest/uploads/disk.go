@@ -10,50 +10,22 @@ import (
 	"path"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/durable"
 )
 
-// writeTemp writes a file under a name of its own, durably.
-func writeTemp(root *os.Root, b []byte) (name string, err error) {
-	name = ".tmp-" + rand.Text()
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return "", errors.Join(err, root.Remove(name))
-	}
-	return name, nil
-}
-
-// replaceFile makes b what name holds, all of it or not at all.
+// replaceFile makes b what name holds, durably, all of it or not at all.
 func replaceFile(root *os.Root, name string, b []byte) error {
-	temp, err := writeTemp(root, b)
-	if err != nil {
-		return err
-	}
-	if err := root.Rename(temp, name); err != nil {
-		return errors.Join(err, root.Remove(temp))
-	}
-	return syncDir(root, ".")
+	return durable.Replace(root, name, tempName(), b, 0o644)
 }
 
-// createFile makes b what name holds, unless there is such a file already:
+// createFile makes b what name holds, durably, unless there is such a file already:
 // [fs.ErrExist]. Of several processes that try one succeeds, over NFS too.
 func createFile(root *os.Root, name string, b []byte) error {
-	temp, err := writeTemp(root, b)
-	if err != nil {
-		return err
-	}
-	err = root.Link(temp, name)
-	if err := errors.Join(err, root.Remove(temp)); err != nil {
-		return err
-	}
-	return syncDir(root, ".")
+	return durable.Create(root, name, tempName(), b, 0o644)
 }
+
+// tempName is nobody else's.
+func tempName() string { return ".tmp-" + rand.Text() }
 
 // readFile reads a whole file of at most so many bytes, as it is now.
 func readFile(root *os.Root, name string, most int64) ([]byte, error) {
@@ -67,15 +39,6 @@ func readFile(root *os.Root, name string, most int64) ([]byte, error) {
 		err = fmt.Errorf("%s: %w: larger than %d bytes", name, shoal.ErrCorrupt, most)
 	}
 	return b, err
-}
-
-// syncDir makes the entries of a folder durable.
-func syncDir(root *os.Root, name string) error {
-	dir, err := root.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // names lists a folder.

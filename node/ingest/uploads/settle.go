@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/durable"
 )
 
 // settle makes each file what it shall be, those without any bytes too, durably, and
@@ -39,7 +40,7 @@ func (u *Upload) syncFolders(folders map[string]struct{}) error {
 	}
 	defer release()
 	for dir := range folders {
-		if err := syncDir(root, dir); err != nil {
+		if err := durable.Sync(root, dir); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,56 @@
+package durable
+
+import (
+	"errors"
+	"os"
+	"path"
+)
+
+// Replace makes b what the file name below root holds, with the permissions mode less the umask. It is written as temp first.
+func Replace(root *os.Root, name, temp string, b []byte, mode os.FileMode) error {
+	if err := write(root, temp, b, mode); err != nil {
+		return err
+	}
+	if err := root.Rename(temp, name); err != nil {
+		return errors.Join(err, root.Remove(temp))
+	}
+	return Sync(root, path.Dir(name))
+}
+
+// Create is Replace for a name that nothing has yet: [io/fs.ErrExist] where something has. Of several that
+// try, in other processes and over NFS too, one succeeds.
+func Create(root *os.Root, name, temp string, b []byte, mode os.FileMode) error {
+	if err := write(root, temp, b, mode); err != nil {
+		return err
+	}
+	err := root.Link(temp, name)
+	if err := errors.Join(err, root.Remove(temp)); err != nil {
+		return err
+	}
+	return Sync(root, path.Dir(name))
+}
+
+// write makes a file durable; a failure leaves none.
+func write(root *os.Root, name string, b []byte, mode os.FileMode) error {
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, root.Remove(name))
+	}
+	return nil
+}
+
+// Sync makes the bytes of a file below root durable, or the entries of a folder.
+func Sync(root *os.Root, name string) error {
+	f, err := root.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
