@@ -26,7 +26,7 @@ func (t *Tracker) createTask(ctx context.Context, now time.Time, req api.NewTask
 	err = t.db.CreateTask(ctx, task)
 	if errors.Is(err, shoal.ErrConflict) {
 		// A repeated request: its answer was lost on the way.
-		if there, e := t.task(ctx, now, task.ID); e == nil && there.Content == task.Content && there.Dest == task.Dest && there.Priority == task.Priority {
+		if there, e := t.task(ctx, now, task.ID); e == nil && there.Content == task.Content && there.Dest == task.Dest { // its priority may have been changed since
 			return there, nil
 		}
 	}
@@ -131,6 +131,31 @@ func (t *Tracker) cancelTask(ctx context.Context, now time.Time, id string) (api
 		t.nodes.Notify(n)
 	}
 	t.log.Info("task cancelled", "task", id, "nodes", len(nodes))
+	return t.task(ctx, now, id)
+}
+
+// changeTask changes a task; what it answers is durable.
+func (t *Tracker) changeTask(ctx context.Context, now time.Time, id string, c api.TaskChange) (api.Task, error) {
+	if err := c.Check(); err != nil {
+		return api.Task{}, err
+	}
+	nodes, err := t.tasks.SetPriority(id, *c.Priority)
+	if isNotFound(err) { // the engine has all that are not over
+		var out api.Task
+		if out, err = t.task(ctx, now, id); err == nil {
+			err = tasks.Changeable(id, out.State)
+		}
+	}
+	if err == nil {
+		err = t.saver.Save(ctx)
+	}
+	if err != nil {
+		return api.Task{}, err
+	}
+	for _, n := range nodes {
+		t.nodes.Notify(n)
+	}
+	t.log.Info("task changed", "task", id, "priority", *c.Priority, "nodes", len(nodes))
 	return t.task(ctx, now, id)
 }
 

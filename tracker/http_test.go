@@ -150,6 +150,9 @@ func TestOpenAPI(t *testing.T) {
 	if err := json.Unmarshal(doc.Components.Schemas["NewTask"], &task); err != nil {
 		t.Fatal(err)
 	}
+	if doc.Paths["/v1/tasks/{task}"]["patch"] == nil {
+		t.Error("tasks cannot be changed")
+	}
 	if p := task.Properties.Priority; p.Type != "integer" || p.Minimum != int(api.MinPriority) || p.Maximum != int(api.MaxPriority) {
 		t.Errorf("priority of a task: %+v", p)
 	}

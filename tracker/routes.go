@@ -47,6 +47,7 @@ func (t *Tracker) routes(version string) (http.Handler, error) {
 	route(a, t, http.MethodPost, "/v1/tasks", "create-task", "Distribute a content to nodes", t.postTask, limited(api.MaxTaskBytes, bodyTimeout), created)
 	route(a, t, http.MethodGet, "/v1/tasks", "list-tasks", "The newest tasks, or those after one, without their sub-tasks", t.getTasks)
 	route(a, t, http.MethodGet, "/v1/tasks/{task}", "get-task", "One task; with wait, once it has changed", t.getTask)
+	route(a, t, http.MethodPatch, "/v1/tasks/{task}", "change-task", "Change the priority of a task that is not over", t.patchTask, limited(api.MaxTaskBytes, bodyTimeout))
 	route(a, t, http.MethodPost, "/v1/tasks/{task}/cancel", "cancel-task", "Have a task's nodes give it up", t.postCancel)
 
 	route(a, t, http.MethodPost, "/v1/leases", "lease", "Ask for an upstream", t.postLease, limited(api.MaxLeaseBytes, bodyTimeout))
@@ -191,6 +192,10 @@ type (
 	oneTaskIn struct {
 		Task string `path:"task" maxLength:"64"`
 	}
+	changeIn struct {
+		Task string `path:"task" maxLength:"64"`
+		Body api.TaskChange
+	}
 	watchIn struct {
 		Task string  `path:"task" maxLength:"64"`
 		Wait float64 `query:"wait" minimum:"0" maximum:"30" doc:"seconds to wait for a change"`
@@ -270,6 +275,10 @@ func (t *Tracker) getTasks(ctx context.Context, in *tasksIn) (*body[[]api.Task],
 
 func (t *Tracker) getTask(ctx context.Context, in *watchIn) (*body[api.Task], error) {
 	return answer(t.watchTask(ctx, in.Task, in.Seen, time.Duration(in.Wait*float64(time.Second))))
+}
+
+func (t *Tracker) patchTask(ctx context.Context, in *changeIn) (*body[api.Task], error) {
+	return answer(t.changeTask(ctx, time.Now(), in.Task, in.Body))
 }
 
 func (t *Tracker) postCancel(ctx context.Context, in *oneTaskIn) (*body[api.Task], error) {

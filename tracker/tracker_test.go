@@ -279,9 +279,11 @@ func TestRepeatedCreateTask(t *testing.T) {
 		if _, err := f.client.CreateTask(t.Context(), req); !errors.Is(err, shoal.ErrConflict) {
 			t.Errorf("another task of the same ID: %v", err)
 		}
-		req.Dest, req.Priority = "", 1
-		if _, err := f.client.CreateTask(t.Context(), req); !errors.Is(err, shoal.ErrConflict) {
-			t.Errorf("of another priority: %v", err)
+		req.Dest = ""
+		five := api.Priority(5)
+		must(f.client.ChangeTask(t.Context(), "mine", api.TaskChange{Priority: &five}))
+		if again, err := f.client.CreateTask(t.Context(), req); err != nil || again.Priority != 5 {
+			t.Errorf("repeated after its priority was changed: %+v, %v", again, err)
 		}
 	})
 }
@@ -300,7 +302,8 @@ func TestPriority(t *testing.T) {
 		if got := must(f.client.Task(t.Context(), task.ID)).Nodes[0]; got.Queued || got.Why.Queued != 0 {
 			t.Errorf("before the node has said so: %+v", got)
 		}
-		if r := n.report(task.ID, api.Pending); len(r.SubTasks) != 0 {
+		n.a.SubTasks = []api.SubTaskReport{{Task: task.ID, State: api.Pending, Priority: 7}}
+		if r := n.say(0); len(r.SubTasks) != 0 {
 			t.Errorf("an order that waits is repeated: %+v", r.SubTasks)
 		}
 		time.Sleep(10 * time.Second)
@@ -314,6 +317,56 @@ func TestPriority(t *testing.T) {
 		}
 		if l := must(f.client.Tasks(t.Context(), "", 1)); len(l) != 1 || l[0].Priority != 7 {
 			t.Errorf("listed: %+v", l)
+		}
+	})
+}
+
+// M11: a task's priority can be changed while it is open; that is durable, and its nodes hear of it at once.
+func TestChangePriority(t *testing.T) {
+	m := content(t, 7)
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		f := serve(t, dir)
+		must(f.client.PutContent(t.Context(), m.Torrent()))
+		n := f.node("n")
+		n.say(0)
+		task := must(f.client.CreateTask(t.Context(), api.NewTask{Content: m.ID(), Nodes: []string{"n"}}))
+		n.report(task.ID, api.Pending)
+		answered := make(chan api.Reply, 1)
+		go func() { answered <- n.say(20 * time.Second) }()
+		time.Sleep(time.Second)
+		set := func(p api.Priority) (api.Task, error) {
+			return f.client.ChangeTask(t.Context(), task.ID, api.TaskChange{Priority: &p})
+		}
+		if got, err := set(7); err != nil || got.Priority != 7 || got.State != api.Pending {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		changed := time.Now()
+		if r := <-answered; time.Since(changed) != 0 || len(r.SubTasks) != 1 || r.SubTasks[0].Priority != 7 {
+			t.Fatalf("answered after %v: %+v", time.Since(changed), r.SubTasks)
+		}
+		for _, bad := range []api.TaskChange{{}, {Priority: new(api.MaxPriority + 1)}} {
+			if _, err := f.client.ChangeTask(t.Context(), task.ID, bad); !errors.Is(err, shoal.ErrInvalid) {
+				t.Errorf("%+v: %v", bad, err)
+			}
+		}
+		f.tracker.saver.save = func(context.Context) error { return nil } // killed
+		f.stop()
+
+		f = serve(t, dir)
+		defer f.stop()
+		n.fixture = f
+		if got := must(f.client.Task(t.Context(), task.ID)); got.Priority != 7 {
+			t.Errorf("after the restart: %+v", got)
+		}
+		n.a.Full = true
+		n.report(task.ID, api.Succeeded)
+		if _, err := set(8); !errors.Is(err, shoal.ErrConflict) {
+			t.Errorf("of a task that is over: %v", err)
+		}
+		task.ID = "none"
+		if _, err := set(8); !errors.Is(err, shoal.ErrNotFound) {
+			t.Errorf("of no task: %v", err)
 		}
 	})
 }

@@ -87,6 +87,21 @@ func fakeTracker() http.Handler {
 		t.Version = 1
 		answer(w, t)
 	})
+	mux.HandleFunc("PATCH /v1/tasks/{id}", func(w http.ResponseWriter, r *http.Request) {
+		var c api.TaskChange
+		t, ok := tasks[r.PathValue("id")]
+		switch err := json.NewDecoder(r.Body).Decode(&c); {
+		case !ok:
+			api.ProblemOfStatus(http.StatusNotFound, "no such task").Write(w)
+		case err != nil || c.Check() != nil:
+			api.ProblemOf(shoal.ErrInvalid).Write(w)
+		case t.State.Final():
+			api.ProblemOf(shoal.ErrConflict).Write(w)
+		default:
+			t.Priority = *c.Priority
+			answer(w, t)
+		}
+	})
 	mux.HandleFunc("POST /v1/tasks/{id}/cancel", func(w http.ResponseWriter, r *http.Request) {
 		t := tasks[r.PathValue("id")]
 		t.State = api.Cancelled

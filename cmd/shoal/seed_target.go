@@ -112,7 +112,7 @@ func (f *distributeFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&f.file, "task", "", "`FILE` in JSON with the distribution that the upload is for")
 	fs.StringSliceVar(&f.nodes, "to", nil, "`NAMES` of the nodes to distribute it to, separated by commas, or all")
 	fs.StringVar(&f.dest, "dest", "", "`PATH` below these nodes' files (default the content's name)")
-	priorityFlag(cmd, &f.priority)
+	priorityFlag(cmd, &f.priority, "default 0")
 	fs.BoolVar(&f.after, "after-upload", false, "distribute it when the upload is complete, not while it is running")
 }
 

@@ -18,11 +18,11 @@ type taskOptions struct {
 func newTask(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "task",
-		Short: "Create, follow and cancel distributions",
+		Short: "Create, follow, change and cancel distributions",
 		Args:  group,
 		RunE:  help,
 	}
-	cmd.AddCommand(newTaskCreate(a), newTaskList(a), newTaskShow(a), newTaskWatch(a), newTaskCancel(a))
+	cmd.AddCommand(newTaskCreate(a), newTaskList(a), newTaskShow(a), newTaskWatch(a), newTaskSet(a), newTaskCancel(a))
 	return cmd
 }
 

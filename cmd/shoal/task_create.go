@@ -34,7 +34,7 @@ leaves the task running.
 
 A node fetches a few contents at a time ('shoal node --max-tasks'); tasks that have to wait
 there begin in the order of their priority, of equals the older one first. What has
-begun goes on, whatever comes later.`,
+begun goes on, whatever comes later. 'shoal task set' changes the priority of one that waits.`,
 		Example: `  shoal task create 3f2a9c01 --nodes all --wait
   shoal task create 3f2a9c01 --nodes edge-1,edge-2 --dest images/base.img
   shoal task create 3f2a9c01 --nodes all --priority 5
@@ -48,7 +48,7 @@ begun goes on, whatever comes later.`,
 	fs := cmd.Flags()
 	fs.StringSliceVar(&o.nodes, "nodes", nil, "`NAMES` of the nodes, separated by commas, or all (required)")
 	fs.StringVar(&o.dest, "dest", "", "`PATH` below the nodes' files (default the content's name)")
-	priorityFlag(cmd, &o.priority)
+	priorityFlag(cmd, &o.priority, "default 0")
 	limitFlags(cmd, &o.limits)
 	fs.BoolVar(&o.wait, "wait", false, "follow the task to its end")
 	return cmd
@@ -87,9 +87,9 @@ func createTask(ctx context.Context, a *app, content string, o taskCreateOptions
 	return err
 }
 
-// priorityFlag says which task goes first.
-func priorityFlag(cmd *cobra.Command, p *api.Priority) {
-	cmd.Flags().Var(p, "priority", "`N` from -10 to 10: of the tasks that wait on a node the highest begins first (default 0)")
+// priorityFlag says which task goes first; unless is what holds without the flag.
+func priorityFlag(cmd *cobra.Command, p *api.Priority, unless string) {
+	cmd.Flags().Var(p, "priority", "`N` from -10 to 10: of the tasks that wait on a node the highest begins first ("+unless+")")
 }
 
 // nodeNames checks what --nodes was given.

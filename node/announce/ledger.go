@@ -176,7 +176,7 @@ func compareHoldings(old, cur api.Holding, known bool) urgency {
 // compareReports leaves Seconds and Why out: time passing is no news.
 func compareReports(old, cur api.SubTaskReport, known bool) urgency {
 	switch {
-	case !known || old.State != cur.State || old.Error != cur.Error:
+	case !known || old.State != cur.State || old.Error != cur.Error || old.Priority != cur.Priority:
 		return news
 	case old.Pieces != cur.Pieces || old.Bytes != cur.Bytes || !slices.Equal(old.Faults, cur.Faults):
 		return progress

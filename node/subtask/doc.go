@@ -15,6 +15,7 @@
 //     fetches shares pieces that others may have from nobody else; putting it off
 //     would hold them up too.
 //   - Transfers under way share the links evenly.
+//   - The priority of an order may change while it waits; after that it is of no matter.
 //   - An order waits for as long as higher ones, or older ones of its priority, come
 //     faster than they end. Nothing lifts it meanwhile.
 //

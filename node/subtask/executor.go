@@ -105,7 +105,8 @@ func (e *Executor) Resume() {
 		case t.Dropping:
 			e.enqueue(func() { e.drop(t.Order.Task, t.Order.Content) })
 		case !t.final():
-			t.Report.State, t.here = api.Pending, e.cfg.Contents.Coming(t.Order.Content)
+			t.wait(time.Now())
+			t.here = e.cfg.Contents.Coming(t.Order.Content)
 		}
 	}
 	e.start()
@@ -178,7 +179,7 @@ func (e *Executor) start() {
 			if t.kept && t.Began.IsZero() {
 				e.cfg.Log.Info("queued task begins", "task", t.Order.Task, "after", now.Sub(t.Accepted).Round(time.Millisecond))
 			}
-			t.begin(now)
+			t.begin(e.cfg.Contents.Tally(t.Order.Content), now)
 			if e.keep(t) {
 				e.enqueue(func() { e.fetch(t.Order) })
 			}
@@ -195,7 +196,7 @@ func (e *Executor) keep(t *task) bool {
 	case err == nil:
 		t.kept = true
 	case t.kept:
-		e.cfg.Log.Warn("could not save what has begun of a task", "task", t.Order.Task, "err", err)
+		e.cfg.Log.Warn("could not save what has changed of a task", "task", t.Order.Task, "err", err)
 	default:
 		t.end(library.Tally{}, time.Now(), api.Failed, "accept the task: "+err.Error())
 		return false

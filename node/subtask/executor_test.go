@@ -72,6 +72,12 @@ func (f *fakeContents) count(origin int64) {
 	f.tally.Bytes.Origin, f.tally.Pieces = origin, int(origin/100)
 }
 
+func (f *fakeContents) account(w api.Why) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tally.Why = w
+}
+
 func open(t *testing.T, dir string, c Contents) *Executor {
 	t.Helper()
 	return openWith(t, dir, c, 4)
@@ -79,11 +85,18 @@ func open(t *testing.T, dir string, c Contents) *Executor {
 
 func openWith(t *testing.T, dir string, c Contents, most int) *Executor {
 	t.Helper()
+	e := openAgain(t, dir, c, most)
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+// openAgain is openWith for an executor that the caller closes.
+func openAgain(t *testing.T, dir string, c Contents, most int) *Executor {
+	t.Helper()
 	e, err := Open(Config{Dir: dir, Contents: c, Most: most, Changed: func() {}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { e.Close() })
 	return e
 }
 

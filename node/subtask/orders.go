@@ -10,8 +10,7 @@ import (
 )
 
 // Accept takes orders in. When it returns they are on disk; it does not wait for
-// the contents. Orders that are
-// known already are ignored, but for cancellations.
+// the contents. Of orders that are known already only a cancellation and another priority matter.
 func (e *Executor) Accept(orders []api.SubTaskOrder) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -21,11 +20,13 @@ func (e *Executor) Accept(orders []api.SubTaskOrder) {
 			e.cfg.Log.Warn("ignored an order", "err", err)
 			continue
 		}
-		switch {
+		switch t := e.tasks[o.Task]; {
 		case o.Cancel:
 			e.cancel(o)
-		case e.tasks[o.Task] == nil:
-			t := e.newTask(o)
+		case t != nil:
+			e.move(t, o.Priority)
+		default:
+			t = e.newTask(o)
 			t.here = e.cfg.Contents.Coming(o.Content)
 			fresh = append(fresh, t)
 		}
@@ -40,16 +41,20 @@ func (e *Executor) Accept(orders []api.SubTaskOrder) {
 	}
 }
 
+// move gives an order another priority. The caller holds mu, and calls start.
+func (e *Executor) move(t *task, p api.Priority) {
+	if t.final() || t.Order.Priority == p {
+		return
+	}
+	e.cfg.Log.Info("task has another priority", "task", t.Order.Task, "priority", p, "was", t.Order.Priority, "queued", t.waiting())
+	t.Order.Priority = p
+	e.keep(t)
+}
+
 // newTask lists an order as one that waits. The caller holds mu.
 func (e *Executor) newTask(o api.SubTaskOrder) *task {
-	tally := e.cfg.Contents.Tally(o.Content)
-	t := &task{
-		Order:    o,
-		Accepted: time.Now(),
-		Before:   tally.Bytes,
-		WhyThen:  tally.Why,
-		Report:   api.SubTaskReport{Task: o.Task, State: api.Pending},
-	}
+	now := time.Now()
+	t := &task{Order: o, Accepted: now, waits: now, Report: api.SubTaskReport{Task: o.Task, State: api.Pending}}
 	e.tasks[o.Task] = t
 	return t
 }

@@ -61,7 +61,7 @@ func TestQueue(t *testing.T) {
 		time.Sleep(time.Second)
 		accept(e, orderOf(2, -5), orderOf(3, 0), orderOf(4, 10))
 		time.Sleep(time.Second)
-		accept(e, orderOf(5, 0), orderOf(6, 10), orderOf(2, 10)) // the last is known, and stays as it was
+		accept(e, orderOf(5, 0), orderOf(6, 10), orderOf(2, -5)) // the last is known
 		if got, want := states(e), "t1=running t2=pending t3=pending t4=pending t5=pending t6=pending"; got != want {
 			t.Fatalf("%s, want %s", got, want)
 		}
@@ -85,6 +85,35 @@ func TestQueue(t *testing.T) {
 	})
 }
 
+// M11: another priority moves an order that waits, also over a restart, and what has begun goes on.
+func TestPriorityChanges(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "tasks")
+	c := &fakeContents{}
+	e := accept(accept(openWith(t, dir, c, 1), orderOf(1, 0)), orderOf(2, 0), orderOf(3, 5), orderOf(4, 5))
+	accept(e, orderOf(1, -10), orderOf(3, -1), orderOf(4, -10))
+	e.Settle(contentOf(1), nil)
+	idle(e)
+	accept(e, orderOf(2, -10), orderOf(4, 3))
+	for _, r := range e.Reports() {
+		if want := map[string]api.Priority{"t1": -10, "t2": -10, "t3": -1, "t4": 3}[r.Task]; r.Priority != want {
+			t.Errorf("%s is reported with %d, want %d", r.Task, r.Priority, want)
+		}
+	}
+	if got := c.begun(); got != "t1 t2" {
+		t.Fatalf("begun %s", got)
+	}
+
+	e = openWith(t, dir, c, 1) // killed
+	e.Resume()
+	for _, n := range []byte{2, 4, 3} {
+		idle(e)
+		e.Settle(contentOf(n), nil)
+	}
+	if got := c.begun(); got != "t1 t2 t2 t4 t3" {
+		t.Errorf("begun %s", got)
+	}
+}
+
 // B2: what comes of a content while an order for it waits is not the order's.
 func TestQueuedReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -100,6 +129,63 @@ func TestQueuedReport(t *testing.T) {
 			case r.Task == "t2" && (r.State != api.Pending || r.Pieces != 0 || r.Bytes != (api.Bytes{}) || r.Seconds != 3 || r.Why != (api.Why{Queued: 3})):
 				t.Errorf("it waits: %+v", r)
 			}
+		}
+	})
+}
+
+// B2: nor is what came for a reader before the order began; its shares add up to its time.
+func TestQueuedBehindAReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &fakeContents{}
+		e := openWith(t, t.TempDir(), c, 1)
+		accept(e, orderOf(1, 0), orderOf(2, 0))
+		time.Sleep(3 * time.Second)
+		c.count(500)
+		c.account(api.Why{Active: 3})
+		e.Settle(contentOf(1), nil)
+		idle(e)
+		time.Sleep(2 * time.Second)
+		c.count(900)
+		c.account(api.Why{Active: 4, NoPeer: 1})
+		e.Settle(contentOf(2), nil)
+		for _, r := range e.Reports() {
+			if r.Task == "t2" && (r.Bytes.Origin != 400 || r.Seconds != 5 || r.Why != (api.Why{Queued: 3, Active: 1, NoPeer: 1})) {
+				t.Errorf("%+v", r)
+			}
+		}
+	})
+}
+
+// B2: what waits once more after a restart is queued for both times, and for no other.
+func TestQueuedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "tasks")
+		c := &fakeContents{}
+		e := accept(openAgain(t, dir, c, 2), orderOf(1, 0), orderOf(2, 0), orderOf(3, 0))
+		time.Sleep(3 * time.Second)
+		e.Settle(contentOf(1), nil)
+		idle(e) // the third begins
+		time.Sleep(2 * time.Second)
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		e = openAgain(t, dir, c, 1)
+		defer e.Close()
+		e.Resume()
+		idle(e)
+		time.Sleep(2 * time.Second) // shorter than what begins in the place of a stalled one
+		if got := states(e); got != "t1=succeeded t2=running t3=pending" {
+			t.Fatal(got)
+		}
+		for _, want := range []float64{3 + 2, 3 + 2 + 1} {
+			for _, r := range e.Reports() {
+				if r.Task == "t3" && r.Why.Queued != want {
+					t.Errorf("%s: queued for %v of %v s, want %v", r.State, r.Why.Queued, r.Seconds, want)
+				}
+			}
+			time.Sleep(time.Second)
+			e.Settle(contentOf(2), nil)
+			idle(e)
 		}
 	})
 }
@@ -278,9 +364,15 @@ func TestSettleQueued(t *testing.T) {
 	e := openWith(t, t.TempDir(), c, 1)
 	accept(e, orderOf(1, 0), orderOf(2, 0), orderOf(3, 0))
 	e.Settle(contentOf(2), errors.New("a reader's fetch failed"))
+	c.count(700)
 	e.Settle(contentOf(3), nil)
 	if got := states(e); got != "t1=running t2=pending t3=succeeded" {
 		t.Error(got)
+	}
+	for _, r := range e.Reports() {
+		if want := map[string]int{"t1": 7, "t3": 7}[r.Task]; r.Pieces != want {
+			t.Errorf("%s has %d pieces, want %d", r.Task, r.Pieces, want)
+		}
 	}
 	if e.For(contentOf(2)) != "t2" || e.Room() != 0 {
 		t.Errorf("for %q, room for %d", e.For(contentOf(2)), e.Room())

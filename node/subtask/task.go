@@ -12,16 +12,18 @@ type task struct {
 	Order    api.SubTaskOrder  `json:"order"`
 	Accepted time.Time         `json:"accepted"`
 	Began    time.Time         `json:"began,omitzero"`     // the first time, over all restarts; zero: others have gone first so far
-	Before   api.Bytes         `json:"before"`             // the content's counters when the order came
+	Queued   float64           `json:"queued,omitempty"`   // seconds for which others went first, without the wait under way
+	Before   api.Bytes         `json:"before"`             // the content's counters when it began
 	WhyThen  api.Why           `json:"why_then,omitzero"`  // its account of time, likewise
 	Report   api.SubTaskReport `json:"report"`             // as far as it is final; while it is not, pending says that others go first
 	Dropping bool              `json:"dropping,omitempty"` // cancelled, and what was fetched is still to be removed
 	Heir     bool              `json:"heir,omitempty"`     // a cancelled order left what was fetched to this one, to remove it if it is cancelled too
 
-	kept      bool // it is in the journal
-	asleep    bool // from before a restart, and not yet resumed
-	here      bool // its content was here, or on its way, when it came
-	delivered bool // while dropping: the tracker has the report
+	kept      bool      // it is in the journal
+	asleep    bool      // from before a restart, and not yet resumed
+	here      bool      // its content was here, or on its way, when it came
+	delivered bool      // while dropping: the tracker has the report
+	waits     time.Time // since when others go first, while it waits
 	pulse     pulse
 }
 
@@ -29,12 +31,30 @@ func (t *task) final() bool   { return t.Report.State.Final() }
 func (t *task) waiting() bool { return t.Report.State == api.Pending && !t.asleep }
 func (t *task) running() bool { return t.Report.State == api.Running && !t.asleep }
 
-// begin takes note that the order's turn has come.
-func (t *task) begin(now time.Time) {
+// wait has the order wait for its turn after a restart. For one that had not begun no other time has passed than
+// that in which others went first.
+func (t *task) wait(now time.Time) {
+	t.Report.State, t.waits = api.Pending, now
+	if t.Began.IsZero() {
+		t.waits = t.Accepted
+	}
+}
+
+// queued is for how many seconds others have gone first.
+func (t *task) queued(now time.Time) float64 {
+	if !t.waiting() {
+		return t.Queued
+	}
+	return t.Queued + max(0, now.Sub(t.waits).Seconds()) // the clock may have been set back
+}
+
+// begin takes note that the order's turn has come; ty is the content's tally.
+func (t *task) begin(ty library.Tally, now time.Time) {
+	t.Queued = t.queued(now)
 	t.Report.State = api.Running
 	t.pulse = pulse{moved: now}
 	if t.Began.IsZero() {
-		t.Began = now
+		t.Began, t.Before, t.WhyThen = now, ty.Bytes, ty.Why
 	}
 }
 
@@ -44,6 +64,7 @@ func (t *task) current(ty library.Tally, now time.Time) api.SubTaskReport {
 	if t.final() {
 		return r
 	}
+	r.Priority = t.Order.Priority
 	r.Seconds = max(0, now.Sub(t.Accepted).Seconds()) // the clock may have been set back
 	if t.Began.IsZero() {
 		r.Why.Queued = r.Seconds // whatever comes of the content is another's doing
@@ -53,7 +74,7 @@ func (t *task) current(ty library.Tally, now time.Time) api.SubTaskReport {
 	r.Bytes = since(ty.Bytes, t.Before)
 	r.Faults = ty.Faults
 	r.Why = whySince(ty.Why, t.WhyThen)
-	r.Why.Queued = max(0, t.Began.Sub(t.Accepted).Seconds())
+	r.Why.Queued = t.queued(now)
 	return r
 }
 
@@ -61,6 +82,9 @@ func (t *task) current(ty library.Tally, now time.Time) api.SubTaskReport {
 func (t *task) end(ty library.Tally, now time.Time, state api.State, reason string) {
 	t.Report = t.current(ty, now)
 	t.Report.State, t.Report.Error = state, reason
+	if state == api.Succeeded {
+		t.Report.Pieces = ty.Pieces // also of one that never began
+	}
 }
 
 // since is b less what was counted before. Counters that a crash set back

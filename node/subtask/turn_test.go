@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/node/library"
 	"github.com/shoal-cdn/shoal/tracker/api"
 )
 
@@ -33,7 +34,7 @@ func parse(t *testing.T, text string) map[string]*task {
 		for _, m := range marks[len(word):] {
 			switch m {
 			case '!', '~':
-				tk.begin(t0)
+				tk.begin(library.Tally{}, t0)
 				tk.pulse.stalled = m == '~'
 			case '+':
 				tk.Began = t0

@@ -36,7 +36,9 @@ type Reply struct {
 // SubTaskOrder tells a node to carry out its part of a task. The tracker
 // repeats it in every Reply until the node has reported on it in its current
 // session; a cancellation, until the node has reported a final state. A node
-// that is told to cancel what it doesn't know reports [Cancelled].
+// that is told to cancel what it doesn't know reports [Cancelled]. When a task's
+// priority has changed, its order is repeated while the node reports it as pending
+// with another one.
 type SubTaskOrder struct {
 	Task     string          `json:"task"`
 	Content  shoal.ContentID `json:"content"`
@@ -56,6 +58,8 @@ type SubTaskReport struct {
 	Bytes   Bytes   `json:"bytes"`
 	Why     Why     `json:"why,omitzero"` // where its seconds went
 	Faults  []Fault `json:"faults,omitempty"`
+
+	Priority Priority `json:"priority,omitempty"` // of the order, as the node has it
 }
 
 // Bytes counts the payload bytes a node received for a content by where they

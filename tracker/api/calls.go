@@ -88,7 +88,7 @@ func (c *Client) Tasks(ctx context.Context, after string, limit int) ([]Task, er
 
 // Task returns one task with its sub-tasks.
 func (c *Client) Task(ctx context.Context, id string) (Task, error) {
-	return c.task(ctx, id, request{op: "task", method: http.MethodGet})
+	return c.task(ctx, id, request{op: "task", method: http.MethodGet}, nil)
 }
 
 // WatchTask is a long poll: it returns the task as soon as its Version
@@ -96,23 +96,29 @@ func (c *Client) Task(ctx context.Context, id string) (Task, error) {
 // most [MaxWait]).
 func (c *Client) WatchTask(ctx context.Context, id string, seen uint64, wait time.Duration) (Task, error) {
 	query := fmt.Sprintf("?seen=%d&wait=%g", seen, waitTime(wait.Seconds()).Seconds())
-	return c.task(ctx, id, request{op: "watch task", method: http.MethodGet, path: query, patient: MaxWait})
+	return c.task(ctx, id, request{op: "watch task", method: http.MethodGet, path: query, patient: MaxWait}, nil)
 }
 
 // CancelTask asks for a task to be cancelled and returns it as it then is;
 // its sub-tasks end when their nodes say so. Cancelling a cancelled task does
 // no harm; one that ended otherwise is [shoal.ErrConflict].
 func (c *Client) CancelTask(ctx context.Context, id string) (Task, error) {
-	return c.task(ctx, id, request{op: "cancel task", method: http.MethodPost, path: "/cancel"})
+	return c.task(ctx, id, request{op: "cancel task", method: http.MethodPost, path: "/cancel"}, nil)
 }
 
-// task is a call on one task; r.path is what follows the task's own path.
-func (c *Client) task(ctx context.Context, id string, r request) (Task, error) {
+// ChangeTask changes a task and returns it as it then is. Repeating it does no harm; a task that
+// is over is [shoal.ErrConflict].
+func (c *Client) ChangeTask(ctx context.Context, id string, change TaskChange) (Task, error) {
+	return c.task(ctx, id, request{op: "change task", method: http.MethodPatch}, change)
+}
+
+// task is a call on one task; r.path is what follows the task's own path, and in is as for [call].
+func (c *Client) task(ctx context.Context, id string, r request, in any) (Task, error) {
 	if err := CheckTaskID(id); err != nil {
 		return Task{}, fmt.Errorf("%s: %w", r.op, err)
 	}
 	r.path = "/v1/tasks/" + id + r.path
-	return call[Task](ctx, c, r, nil)
+	return call[Task](ctx, c, r, in)
 }
 
 // Lease asks for an upstream, or for more time on one. A refusal is no error:

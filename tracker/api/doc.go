@@ -14,6 +14,7 @@
 //	POST   /v1/tasks                   NewTask → Task, 201
 //	GET    /v1/tasks?limit=N           []Task without Nodes, newest first
 //	GET    /v1/tasks/{task}            Task; with ?wait=SECONDS&seen=VERSION a long poll, see below
+//	PATCH  /v1/tasks/{task}            TaskChange → Task
 //	POST   /v1/tasks/{task}/cancel     Task
 //	POST   /v1/leases                  LeaseRequest → LeaseReply
 //	DELETE /v1/leases/{lease}?used=N   204; also where the lease is over

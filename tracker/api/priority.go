@@ -9,7 +9,7 @@ import (
 // than it carries out at once: the higher one; of equals, the older one. It is an order and
 // nothing else: 2 is before 1 as 10 is before 1, what has begun goes on, and
 // transfers under way share the links evenly. So a task may wait for as long as higher ones
-// keep coming. In JSON it is the number. *Priority is a flag value of the
+// keep coming; its priority can be changed meanwhile ([TaskChange]). In JSON it is the number. *Priority is a flag value of the
 // command line (pflag.Value).
 type Priority int
 

@@ -46,6 +46,19 @@ func (t *NewTask) Check() error {
 	return cmp.Or(CheckDest(t.Dest), t.Limits.Validate(), t.Priority.Validate())
 }
 
+// TaskChange is what to change of a task that is not over: PATCH /v1/tasks/{task}. What is absent stays as it is.
+type TaskChange struct {
+	Priority *Priority `json:"priority,omitempty" minimum:"-10" maximum:"10" doc:"0 is normal; nodes that have the task waiting reorder what waits, what has begun goes on"`
+}
+
+// Check checks a change by itself. The error is of kind [shoal.ErrInvalid].
+func (c *TaskChange) Check() error {
+	if c.Priority == nil {
+		return invalid("a change of nothing: want a priority")
+	}
+	return c.Priority.Validate()
+}
+
 // Task is a distribution of one content to several nodes.
 type Task struct {
 	ID         string          `json:"task"`

@@ -49,8 +49,8 @@ func (db *DB) SaveTasks(ctx context.Context, changes []tasks.Change) error {
 	}
 	return db.tx(ctx, "save tasks", func(tx *sql.Tx) error {
 		for _, c := range changes {
-			if _, err := tx.ExecContext(ctx, `UPDATE tasks SET state = $2, ended = $3, version = $4 WHERE id = $1`,
-				c.ID, c.State, nullTime(c.Ended), c.Version); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE tasks SET state = $2, ended = $3, version = $4, priority = $5 WHERE id = $1`,
+				c.ID, c.State, nullTime(c.Ended), c.Version, c.Priority); err != nil {
 				return err
 			}
 			if err := saveSubTasks(ctx, tx, c.Task); err != nil {

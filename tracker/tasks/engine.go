@@ -2,7 +2,6 @@ package tasks
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -33,8 +32,9 @@ type task struct {
 type subTask struct {
 	SubTask
 	task    *task
-	told    bool // its node has reported on it in its session
-	lingers bool // it is over, and its node still works on it
+	told    bool         // its node has reported on it in its session
+	lingers bool         // it is over, and its node still works on it
+	by      api.Priority // by which its node has it wait, as it last said
 	rev     uint64
 	saved   uint64 // the rev that is in the database
 	settled uint64 // the rev of the newest change of state
@@ -119,10 +119,11 @@ func (e *Engine) Report(now time.Time, node shoal.NodeID, reports []api.SubTaskR
 
 func (e *Engine) report(now time.Time, s *subTask, r *api.SubTaskReport) {
 	back := !s.told && s.State == api.Running // a node that was restarted may have put off what it had begun
-	s.told = true
+	s.told, s.by = true, r.Priority
 	if r.State == api.Pending && (s.State == api.Pending || back) {
-		waited := min(r.Seconds, now.Sub(s.task.Created).Seconds())
-		s.Queued = now.Add(-time.Duration(waited * float64(time.Second)))
+		s.Heard = now
+		r.Seconds = min(r.Seconds, now.Sub(s.task.Created).Seconds())
+		r.Why.Queued = min(r.Why.Queued, r.Seconds)
 	}
 	switch {
 	case s.State.Final() && s.Unreachable && r.State == api.Succeeded:
@@ -177,7 +178,8 @@ func same(a, b *SubTask) bool {
 	return a.Error == b.Error && a.Pieces == b.Pieces && a.Seconds == b.Seconds && a.Bytes == b.Bytes && a.Why == b.Why && slices.Equal(a.Faults, b.Faults)
 }
 
-// Orders returns what a node has to be told. One that still works on what was
+// Orders returns what a node has to be told: what it has not reported on in its session, and
+// what it has waiting by another priority than the task's. One that still works on what was
 // cancelled behind its back is told to give it up; one that was given up as
 // unreachable may yet succeed.
 func (e *Engine) Orders(node shoal.NodeID) []api.SubTaskOrder {
@@ -186,7 +188,8 @@ func (e *Engine) Orders(node shoal.NodeID) []api.SubTaskOrder {
 	var list []api.SubTaskOrder
 	for s := range e.byNode[node] {
 		cancel := s.State == api.Cancelled || s.Cancel && !s.State.Final()
-		if cancel || !s.told && !s.State.Final() {
+		moved := s.State == api.Pending && s.by != s.task.Priority
+		if cancel || moved || !s.told && !s.State.Final() {
 			list = append(list, api.SubTaskOrder{Task: s.task.ID, Content: s.task.Content, Priority: s.task.Priority, Dest: s.task.Dest, Shared: len(s.task.subs) > 1, Cancel: cancel})
 		}
 	}
@@ -209,42 +212,6 @@ func (e *Engine) Limits(id string, content shoal.ContentID) api.Limits {
 		return t.Limits
 	}
 	return api.Limits{}
-}
-
-// Cancel asks for a task's open sub-tasks to be given up, and returns the
-// nodes that have to hear of it. One that is over and wasn't cancelled is
-// [shoal.ErrConflict].
-func (e *Engine) Cancel(now time.Time, id string) ([]shoal.NodeID, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	t := e.tasks[id]
-	if t == nil {
-		return nil, fmt.Errorf("task %s: %w", id, shoal.ErrNotFound)
-	}
-	if err := t.cancellable(); err != nil {
-		return nil, err
-	}
-	var nodes []shoal.NodeID
-	for _, s := range t.subs {
-		if !s.State.Final() && !s.Cancel {
-			next := s.SubTask
-			next.Cancel = true
-			e.change(now, s, next)
-			nodes = append(nodes, s.Node)
-		}
-	}
-	return nodes, nil
-}
-
-func (t *task) cancellable() error { return Cancellable(t.ID, StateOf(t.counts())) }
-
-// Cancellable says whether a task in a state can be cancelled; doing it twice
-// does no harm.
-func Cancellable(id string, s api.State) error {
-	if s == api.Succeeded || s == api.Failed {
-		return fmt.Errorf("task %s: %w: it has %s already", id, shoal.ErrConflict, s)
-	}
-	return nil
 }
 
 // Sweep fails the open sub-tasks of nodes that have been dead for too long;

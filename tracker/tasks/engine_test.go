@@ -180,7 +180,7 @@ func TestOrdersSayPriority(t *testing.T) {
 func TestQueued(t *testing.T) {
 	e := newEngine()
 	for after, seconds := range map[time.Duration]float64{10: 9, 12: 11, 5: 1e300} {
-		e.Report(t0.Add(after*time.Second), "ida", []api.SubTaskReport{{Task: "t", State: api.Pending, Seconds: seconds}})
+		e.Report(t0.Add(after*time.Second), "ida", []api.SubTaskReport{{Task: "t", State: api.Pending, Seconds: seconds, Why: api.Why{Queued: seconds}}})
 		e.Restarted("ida")
 		task := get(t, e, t0.Add(21*time.Second))
 		want := 20.0
@@ -206,6 +206,58 @@ func TestQueued(t *testing.T) {
 			t.Errorf("%s: %+v", tt.reports, a)
 		}
 		e.Restarted("ida")
+	}
+}
+
+// B2: one that had begun, and waits again after a restart, was queued for no more than it says and what has passed since.
+func TestQueuedAgain(t *testing.T) {
+	e := newEngine()
+	say(e, t0, "a=running")
+	e.Restarted("ida")
+	r := api.SubTaskReport{Task: "t", State: api.Pending, Seconds: 50, Why: api.Why{Queued: 10, Active: 30, NoPeer: 10}}
+	e.Report(t0.Add(time.Minute), "ida", []api.SubTaskReport{r})
+	got := get(t, e, t0.Add(65*time.Second)).Nodes[0]
+	if want := (api.Why{Queued: 15, Active: 30, NoPeer: 10}); !got.Queued || got.Seconds != 55 || got.Why != want {
+		t.Errorf("%+v, want %+v of 55 s", got, want)
+	}
+}
+
+// M11: another priority is told to nodes that have the task waiting, until they say that they have it.
+func TestSetPriority(t *testing.T) {
+	e := newEngine()
+	report := func(node string, s api.State, p api.Priority) {
+		e.Report(t0, shoal.NodeID("id"+node), []api.SubTaskReport{{Task: "t", State: s, Priority: p}})
+	}
+	report("a", api.Running, 0)
+	report("b", api.Pending, 0)
+	save(e)
+	before := get(t, e, t0)
+	if nodes, err := e.SetPriority("t", 7); err != nil || len(nodes) != 1 || nodes[0] != "idb" {
+		t.Fatalf("%v, %v; want b, which has it waiting", nodes, err)
+	}
+	if now := get(t, e, t0); now.Priority != 7 || now.Version == before.Version {
+		t.Errorf("%+v", now)
+	}
+	if c := save(e); len(c) != 1 || c[0].Priority != 7 || len(c[0].Nodes) != 0 {
+		t.Errorf("to be saved: %+v", c)
+	}
+	report("b", api.Pending, 0) // it crossed the order
+	if o := e.Orders("idb"); len(o) != 1 || o[0].Priority != 7 || o[0].Cancel {
+		t.Fatalf("orders %+v", o)
+	}
+	report("b", api.Pending, 7)
+	if o := append(e.Orders("ida"), e.Orders("idb")...); len(o) != 0 {
+		t.Errorf("what is known, or has begun, is repeated: %+v", o)
+	}
+	if nodes, err := e.SetPriority("t", 7); err != nil || len(nodes) != 0 || len(e.Unsaved()) != 0 {
+		t.Errorf("the same again: %v, %v", nodes, err)
+	}
+	if _, err := e.SetPriority("none", 1); !errors.Is(err, shoal.ErrNotFound) {
+		t.Error(err)
+	}
+	say(e, t0, "a=succeeded b=succeeded")
+	if _, err := e.SetPriority("t", 1); !errors.Is(err, shoal.ErrConflict) {
+		t.Errorf("one that is over: %v", err)
 	}
 }
 

@@ -32,7 +32,7 @@ type SubTask struct {
 	Node        shoal.NodeID
 	Name        string // the node's when the task was created
 	State       api.State
-	Queued      time.Time // while it is pending: since when its node has had it; zero: its node has not said so. Not kept in a database
+	Heard       time.Time // while it is pending: when its node last said that others go first; zero: it has not. Not kept in a database
 	Error       string
 	Unreachable bool // failed since its node did not come back in time
 	Cancel      bool // its node is to give it up
@@ -126,11 +126,12 @@ func (t *Task) Full(now time.Time) api.Task {
 			Node: s.Name, ID: s.Node, State: s.State, Seconds: s.Seconds, Error: s.Error,
 			Pieces: s.Pieces, Bytes: s.Bytes, Why: s.Why, Faults: s.Faults,
 		}
-		if s.State == api.Pending && !s.Queued.IsZero() {
+		if s.State == api.Pending && !s.Heard.IsZero() {
 			// Its node says so once, and does not repeat it while nothing but time passes.
-			n := &out.Nodes[i]
-			n.Queued, n.Seconds = true, max(now.Sub(s.Queued).Seconds(), 0)
-			n.Why.Queued = n.Seconds
+			n, since := &out.Nodes[i], max(now.Sub(s.Heard).Seconds(), 0)
+			n.Queued = true
+			n.Seconds += since
+			n.Why.Queued += since
 		}
 	}
 	return out
