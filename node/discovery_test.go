@@ -52,7 +52,7 @@ func TestLANWithoutTracker(t *testing.T) {
 	}
 	a.stop()
 
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	copied := filepath.Join(t.TempDir(), "copy")
 	result, err := node.Get(ctx, node.GetConfig{
@@ -89,7 +89,7 @@ func TestLANBesidesTracker(t *testing.T) {
 	for name, tracker := range map[string]string{"unknown there": url, "away": "http://127.0.0.1:1"} {
 		dir := t.TempDir()
 		both.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			_, err := node.Get(ctx, node.GetConfig{
 				Trackers: []string{tracker}, LANPort: port, Content: seeded.Content, Output: filepath.Join(dir, "copy"), Listen: "127.0.0.1:0",

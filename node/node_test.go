@@ -110,12 +110,12 @@ func writeFile(t *testing.T, path string, size int) []byte {
 	return b
 }
 
-// eventually waits for what happens soon; it fails the test after 15 s.
+// eventually waits for what happens soon; it fails the test after a minute.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(15 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("in 15 s it did not come to this: %s", what)
+			t.Fatalf("in a minute it did not come to this: %s", what)
 		}
 	}
 }

@@ -253,7 +253,7 @@ func TestSeedFromURLCancelled(t *testing.T) {
 		return err == nil && len(records) == 1
 	})
 	var notes []string
-	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err = a.SeedFrom(ctx, api.Seed{URL: web + "/hanging"}, func(ev api.SeedEvent) {
 		if notes = append(notes, ev.Note); ev.Note != "" {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -207,6 +208,48 @@ func TestDamagedState(t *testing.T) {
 			t.Fatal("opened without a journal")
 		}
 	})
+}
+
+// What is hashed for want of a bitmap is hashed again where that was interrupted: what it had not come to is not missing.
+func TestHashingIsInterrupted(t *testing.T) {
+	root := t.TempDir()
+	x := storetest.SampleFile(t, "x", 2000*storetest.PieceLength)
+	d := openDisk(t, store.Config{Root: root})
+	storetest.Fill(t, create(t, d, x, ""), x)
+	must(t, d.Close())
+	d = openDisk(t, store.Config{Root: root})
+	create(t, d, x, "") // from now on only the bitmap tells of them
+	must(t, d.Close())
+	bitmap := statePath(root, x, ".have")
+	must(t, os.Remove(bitmap))
+
+	d = openDisk(t, store.Config{Root: root, SyncInterval: time.Nanosecond})
+	opened := make(chan struct{})
+	var killer sync.WaitGroup
+	killer.Go(func() {
+		for {
+			select {
+			case <-opened:
+				return
+			default:
+			}
+			if _, err := os.Stat(bitmap); err == nil {
+				store.Stop(d)
+				return
+			}
+		}
+	})
+	_, err := d.Open(x.M.ID())
+	close(opened)
+	killer.Wait()
+	must(t, d.Close())
+	t.Log("interrupted:", err)
+
+	c, err := openDisk(t, store.Config{Root: root}).Open(x.M.ID())
+	must(t, err)
+	if held := c.Pieces().Count(); held != x.M.NumPieces() {
+		t.Errorf("%d of %d pieces", held, x.M.NumPieces())
+	}
 }
 
 // After a power failure, data since the last sync may be anything.

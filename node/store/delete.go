@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"syscall"
 
@@ -95,7 +96,7 @@ func (p place) removeAll() error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 			return err
 		}
-		for dir := range parents(p.name(file)) {
+		for dir := range parents(p.inside(file)) {
 			folders[dir] = dir != "."
 		}
 	}
@@ -108,6 +109,7 @@ func (p place) removeAll() error {
 	// Longer paths first: a folder goes before the one it is in.
 	slices.SortFunc(paths, func(a, b string) int { return len(b) - len(a) })
 	for _, dir := range paths {
+		dir = path.Join(p.base, dir)
 		if info, err := p.dir.Lstat(dir); err == nil && info.IsDir() {
 			p.dir.Remove(dir) // stays where it is not empty
 		}

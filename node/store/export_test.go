@@ -24,6 +24,9 @@ func OnDisk(d *Disk, m *shoal.Manifest) (*shoal.PieceSet, error) {
 	return decodeBitmap(m.ID(), m.NumPieces(), b)
 }
 
+// Stop ends verification, as Close does first.
+func Stop(d *Disk) { d.stop() }
+
 // PublishWith publishes a content, and calls between when all is synced and nothing moved.
 func PublishWith(c Content, between func()) error {
 	h := c.(*handle)

@@ -44,13 +44,17 @@ func (c *content) load() error {
 	if suspect.Count() > 0 {
 		c.d.cfg.Log.Info("hashing data there is doubt about", "content", c.id, "pieces", suspect.Count())
 	}
+	var right []int
 	err = c.verify(c.d.ctx, suspect, func(piece int, _, ok bool) {
 		if ok {
-			c.found(piece)
+			right = append(right, piece)
 		}
 	})
 	if err != nil {
 		return err
+	}
+	for _, piece := range right { // not before: by a bitmap saved meanwhile, what is yet to be hashed would be missing
+		c.found(piece)
 	}
 	if before != nil {
 		after, failed := c.fileTimes()

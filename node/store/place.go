@@ -14,12 +14,22 @@ import (
 type place struct {
 	m        *shoal.Manifest
 	dir      *os.Root // nil where it is missing
-	single   string   // name in dir of a content that is one file; "" for a folder
+	base     string   // of a folder that may be replaced by another at any time: below dir, which is the store's; else ""
+	single   string   // name in the folder of a content that is one file; "" for a folder
 	writable bool     // the partial folder
 	syncs    *os.File // the partial folder once more, for syncAll; nil elsewhere
 }
 
+// name is a file's path below dir.
 func (p place) name(file int) string {
+	if p.base != "" {
+		return p.base + "/" + p.inside(file)
+	}
+	return p.inside(file)
+}
+
+// inside is a file's path below the folder.
+func (p place) inside(file int) string {
 	if p.single != "" {
 		return p.single
 	}
@@ -49,7 +59,7 @@ func outOfFiles(err error) bool {
 }
 
 func (p place) close() {
-	if p.dir != nil {
+	if p.dir != nil && p.base == "" {
 		p.dir.Close()
 	}
 	if p.syncs != nil {
@@ -73,10 +83,13 @@ func (c *content) enter() error {
 	case c.rec.Published:
 		dir := c.d.destPath(c.rec.Dest)
 		c.at = place{m: c.m}
-		if !c.m.IsFolder() {
+		if c.m.IsFolder() {
+			c.at.dir, c.at.base = c.d.root, dir
+			_, err = c.d.root.Stat(dir)
+		} else {
 			dir, c.at.single = path.Split(dir)
+			c.at.dir, err = c.d.root.OpenRoot(path.Clean(dir))
 		}
-		c.at.dir, err = c.d.root.OpenRoot(path.Clean(dir))
 	default:
 		return c.enterPartial()
 	}

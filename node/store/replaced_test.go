@@ -31,6 +31,20 @@ func TestFolderIsReplacedWhileOpen(t *testing.T) {
 	storetest.WantPieces(t, c, x, x.All()[1:]...)
 }
 
+// So is one in place of all that was published.
+func TestAllIsReplacedWhileOpen(t *testing.T) {
+	d := openDisk(t, store.Config{})
+	x := storetest.SampleTree(t, 32, 1000)
+	c := published(t, d, x, "in/x")
+	storetest.WantPieces(t, c, x, x.All()...)
+	must(t, os.CopyFS(c.Path()+".new", os.DirFS(c.Path())))
+	must(t, os.RemoveAll(c.Path()))
+	must(t, os.Rename(c.Path()+".new", c.Path()))
+	storetest.WantPieces(t, c, x, x.All()...)
+	must(t, d.Recheck(t.Context(), x.M.ID(), nil))
+	storetest.WantPieces(t, c, x, x.All()...)
+}
+
 // Pieces can be written to a folder that is made anew. Pieces 0 and 1 are in the first.
 func TestPartialFolderIsRemovedWhileOpen(t *testing.T) {
 	root := t.TempDir()
