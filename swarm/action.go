@@ -23,7 +23,7 @@ func (s *Swarm) carryOut(a exchange.Action) {
 		if a.Shown {
 			s.send(a.Peer, func(b []byte) []byte { return wire.AppendHave(b, a.Piece) })
 		} else if c := s.conns[a.Peer]; c != nil {
-			c.out.putHave(a.Piece)
+			c.out.putHave(a.Piece, s.state.HaveWait())
 		}
 	case exchange.SendBitfield:
 		s.send(a.Peer, func(b []byte) []byte { return appendPieces(b, a.Set) })
@@ -109,6 +109,7 @@ func (s *Swarm) verify(from shoal.NodeID, piece int, data []byte) {
 		select {
 		case s.hub.verify <- struct{}{}:
 		case <-s.ctx.Done():
+			s.pool.put(data)
 			return
 		}
 		good := s.manifest.VerifyPiece(piece, data)

@@ -44,7 +44,7 @@ func TestProtocolBreachIsNamed(t *testing.T) {
 			c := evil.dial(t, origin.peer)
 			c.send(msg)
 			c.closed(t)
-			within(t, 5*time.Second, "the peer is named", func() bool { return hasFault(s, evil.ID(), Protocol) })
+			within(t, time.Minute, "the peer is named", func() bool { return hasFault(s, evil.ID(), Protocol) })
 			if again, err := evil.greet(evil.open(t, origin.peer)); err == nil {
 				again.closed(t)
 			}
@@ -200,10 +200,10 @@ func TestLeaveEndsEverything(t *testing.T) {
 	p := newRaw(t, man, data)
 	c := p.dial(t, m.peer)
 	p.open(t, m.peer)
-	within(t, 10*time.Second, "some pieces", func() bool { return s.Stats().Pieces > 2 })
+	within(t, time.Minute, "some pieces", func() bool { return s.Stats().Pieces > 2 })
 	s.Leave()
 	src.Leave()
-	within(t, 5*time.Second, "no goroutine of a swarm", func() bool {
+	within(t, time.Minute, "no goroutine of a swarm", func() bool {
 		stacks := make([]byte, 1<<20)
 		stacks = stacks[:runtime.Stack(stacks, true)]
 		return !bytes.Contains(stacks, []byte("shoal/swarm.(*Swarm)")) && !bytes.Contains(stacks, []byte("shoal/swarm.(*conn)"))

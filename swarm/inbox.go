@@ -95,30 +95,3 @@ func (b *inbox) take(piece int) []byte {
 	delete(b.pieces, piece)
 	return a.buf
 }
-
-// pool recycles the buffers of pieces of one length. Small pieces, the ends
-// of files, are not worth a whole buffer.
-type pool struct {
-	size int
-	pool sync.Pool
-}
-
-func newPool(size int) *pool {
-	return &pool{size: size, pool: sync.Pool{New: func() any {
-		b := make([]byte, size)
-		return &b
-	}}}
-}
-
-func (p *pool) get(n int) []byte {
-	if n < p.size/2 {
-		return make([]byte, n)
-	}
-	return (*p.pool.Get().(*[]byte))[:n]
-}
-
-func (p *pool) put(b []byte) {
-	if b = b[:cap(b)]; len(b) == p.size {
-		p.pool.Put(&b)
-	}
-}

@@ -125,14 +125,3 @@ func TestInboxOwnership(t *testing.T) {
 	close(done)
 	wg.Wait()
 }
-
-func TestPoolKeepsWholeBuffers(t *testing.T) {
-	p := newPool(8)
-	for n, want := range map[int]int{8: 8, 5: 8, 4: 8, 3: 3, 1: 1} {
-		b := p.get(n)
-		if len(b) != n || cap(b) != want {
-			t.Errorf("get(%d): length %d, capacity %d", n, len(b), cap(b))
-		}
-		p.put(b)
-	}
-}

@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"sync"
+	"time"
 
 	"github.com/shoal-cdn/shoal/swarm/exchange"
 	"github.com/shoal-cdn/shoal/swarm/wire"
@@ -21,6 +22,7 @@ type outbox struct {
 	mu      sync.Mutex
 	control []byte
 	haves   []byte
+	wait    time.Duration // how long the first of them may wait
 	block   *exchange.SendBlock
 	wake    chan struct{} // holds a token while there may be something new
 }
@@ -38,10 +40,13 @@ func (o *outbox) put(add func([]byte) []byte) bool {
 
 // putHave wakes the writer only for the first HAVE that waits, whose time begins
 // to run then, and when there are many.
-func (o *outbox) putHave(piece int) {
+func (o *outbox) putHave(piece int, wait time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	first := len(o.haves) == 0
+	if first {
+		o.wait = wait
+	}
 	o.haves = wire.AppendHave(o.haves, piece)
 	if first || len(o.haves) >= manyHaves {
 		o.signal()
@@ -65,8 +70,9 @@ func (o *outbox) signal() {
 
 // take appends the control messages that wait to buf, and the HAVEs where
 // something is written anyway, there are many, or flush is set. It returns the block that is to
-// be sent, if one was put since the last call, and whether HAVEs still wait.
-func (o *outbox) take(buf []byte, flush bool) (out []byte, block *exchange.SendBlock, havesWait bool) {
+// be sent, if one was put since the last call, and how long the HAVEs that still wait
+// may do so from when they began; 0: none wait.
+func (o *outbox) take(buf []byte, flush bool) (out []byte, block *exchange.SendBlock, wait time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	block, o.block = o.block, nil
@@ -76,5 +82,8 @@ func (o *outbox) take(buf []byte, flush bool) (out []byte, block *exchange.SendB
 		buf = append(buf, o.haves...)
 		o.haves = o.haves[:0]
 	}
-	return buf, block, len(o.haves) > 0
+	if len(o.haves) > 0 {
+		wait = o.wait
+	}
+	return buf, block, wait
 }

@@ -195,7 +195,7 @@ func TestHubPaths(t *testing.T) {
 		m := newMember(t, carrier, Config{Locality: shoal.Locality{Carrier: carrier}})
 		waitComplete(t, m.join(t, man, newMemory(man), false, origin.peer))
 	}
-	within(t, 10*time.Second, "the transfer is counted", func() bool {
+	within(t, time.Minute, "the transfer is counted", func() bool {
 		origin.paths.sample(time.Now())
 		got := origin.Paths()
 		if len(got) > 1 {

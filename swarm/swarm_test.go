@@ -155,8 +155,8 @@ func waitComplete(tb testing.TB, s *Swarm) {
 	case <-s.Complete():
 	case <-s.Done():
 		tb.Fatalf("swarm ended: %v", s.Err())
-	case <-time.After(30 * time.Second):
-		tb.Fatalf("not complete after 30 s: %+v", s.Stats())
+	case <-time.After(time.Minute):
+		tb.Fatalf("not complete after a minute: %+v", s.Stats())
 	}
 }
 

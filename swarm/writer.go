@@ -8,14 +8,9 @@ import (
 	"github.com/shoal-cdn/shoal/swarm/wire"
 )
 
-// haveDelay is how long a HAVE may wait for company. Alone, a message of 9
-// bytes costs ten times that on the wire, and most of a small node's CPU time;
-// in simulation 100 ms cost a swarm 0.3 % of its time.
-const haveDelay = 80 * time.Millisecond
-
 // overlapBlock is the length from which on a block may queue behind another:
 // only a fast path is given such long ones.
-const overlapBlock = 64 << 10
+const overlapBlock = 96 << 10
 
 // write sends what is in the outbox until the connection ends.
 func (c *conn) write() {
@@ -70,13 +65,13 @@ func (w *writer) run() error {
 func (w *writer) step(now time.Time) error {
 	flush := !w.havesDue.IsZero() && !now.Before(w.havesDue)
 	var block *exchange.SendBlock
-	var havesWait bool
-	w.buf, block, havesWait = w.out.take(w.buf[:0], flush)
+	var wait time.Duration
+	w.buf, block, wait = w.out.take(w.buf[:0], flush)
 	switch {
-	case !havesWait:
+	case wait == 0:
 		w.havesDue = time.Time{}
 	case w.havesDue.IsZero():
-		w.havesDue = now.Add(haveDelay)
+		w.havesDue = now.Add(wait)
 	}
 	if block != nil {
 		w.block, w.ready = block, now.Add(reserve(w.swarm.hub.up, now, block.Length))

@@ -1,13 +1,8 @@
 package sim
 
-import "time"
-
-// How package swarm sends HAVEs: they wait so long for company, unless there
-// are so many of them, or something else is sent to the peer.
-const (
-	haveDelay = 80 * time.Millisecond
-	manyHaves = 16
-)
+// manyHaves is how many HAVEs package swarm sends at once, however short they have
+// waited. Others leave with what else is sent to the peer, or after as long as the state says.
+const manyHaves = 16
 
 // addHave has a piece wait to be told to a peer.
 func (l *lane) addHave(n *node, c *conn, piece int) {
@@ -19,8 +14,8 @@ func (l *lane) addHave(n *node, c *conn, piece int) {
 	if c.due > 0 {
 		return
 	}
-	c.due = l.now + haveDelay
-	if n.flushAt == 0 {
+	c.due = l.now + n.state.HaveWait()
+	if n.flushAt == 0 || c.due < n.flushAt {
 		n.flushAt = c.due
 		n.queue.push(event{at: c.due, kind: flushHaves, to: n.index})
 	}
@@ -45,6 +40,9 @@ func (l *lane) sendHaves(n *node, c *conn, alone bool) {
 
 // flushDue sends the HAVEs that have waited long enough.
 func (l *lane) flushDue(n *node) {
+	if n.flushAt != l.now {
+		return // an earlier one came between
+	}
 	n.flushAt = 0
 	for i := range n.conns {
 		switch c := &n.conns[i]; {

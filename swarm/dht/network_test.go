@@ -71,9 +71,9 @@ func (m *member) enter(t *testing.T) (leave func()) {
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("in 20 s it did not come to this: %s", what)
+			t.Fatalf("in a minute it did not come to this: %s", what)
 		}
 	}
 }

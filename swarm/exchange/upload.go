@@ -95,7 +95,7 @@ func (e BlockSent) apply(s *State, now time.Time) {
 	k.given += int64(k.serving.block)
 	took := now.Sub(k.since)
 	s.learnBlockTime(took)
-	k.adapt(took)
+	k.adapt(took / time.Duration(max(s.slots, 1)))
 	k.told = now
 	if k.serving.sent < k.serving.length && !k.stop {
 		s.sendBlock(p, now)
@@ -215,17 +215,17 @@ const (
 	// maxBlock and what goes before it fill two of the muxer's frames of 64 KiB,
 	// without a bit of a third.
 	maxBlock = 127 << 10
-	// The time that a block takes to be sent ends up between these two.
-	quickBlock = time.Millisecond
-	slowBlock  = 5 * time.Millisecond
+	// slowBlock is how long a block may keep the uplink busy.
+	slowBlock = 16 * time.Millisecond
 )
 
-// adapt fits the length of a peer's blocks to the time the last one took.
-func (k *sink) adapt(took time.Duration) {
+// adapt fits the length of a peer's blocks to the time for which the last one kept the
+// uplink busy: its part of the time in which several were sent side by side.
+func (k *sink) adapt(busy time.Duration) {
 	switch {
-	case took < quickBlock && 2*k.serving.block > k.block:
+	case busy < slowBlock/2 && 2*k.serving.block > k.block:
 		k.block = min(2*k.block, maxBlock)
-	case took > slowBlock:
+	case busy > slowBlock:
 		k.block = max(k.block/2, minBlock)
 	}
 }

@@ -66,7 +66,7 @@ func TestFind(t *testing.T) {
 	other, otherID := testService(t, port, "/ip4/127.0.0.1/udp/1003/quic-v1", 0, 0)
 	_ = holder
 	id := shoal.ContentID{1}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	expect := func(s *Service, want map[shoal.NodeID]string) {
 		enough, stop := context.WithCancel(ctx)

@@ -73,7 +73,7 @@ func TestFetchFromHosts(t *testing.T) {
 		peers <- swarm.Peer{ID: h.ID(), Addrs: h.Addrs()}
 	}
 	close(peers)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	got, err := NewClient(self, discard).Fetch(ctx, m.ID(), peers)
 	if err != nil {

@@ -1,0 +1,83 @@
+package swarm
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// trimEvery is how often a pool looks what was needed of it: a buffer that is not
+// needed stays for at most twice that.
+const trimEvery = 5 * time.Second
+
+// pool recycles the buffers of pieces of one length: one content's serve the next. It is safe
+// for concurrent use. Small pieces, the ends of files, are not worth a whole buffer.
+//
+// The buffers lie outside of Go's heap (mapping_unix.go). Within it they would be most of what
+// lives there, though a collection has nothing to look for in them: the heap would be let
+// grow to twice their size before the next, and be slow to shrink when they are idle. So a
+// buffer must be put back once, when nothing will touch it any more.
+type pool struct {
+	size int
+
+	mu    sync.Mutex
+	free  [][]byte
+	spare int         // the fewest that were free since the last trim: they were not needed
+	timer *time.Timer // of the next trim; nil where it found none free
+}
+
+func newPool(size int) *pool { return &pool{size: size} }
+
+// get returns a buffer of n bytes, at most size, with anything in it.
+func (p *pool) get(n int) []byte {
+	if n < p.size/2 {
+		return make([]byte, n)
+	}
+	if b := p.recycled(); b != nil {
+		return b[:n]
+	}
+	return newMapping(p.size)[:n]
+}
+
+// recycled returns a free buffer, or nil where there is none.
+func (p *pool) recycled() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.free) - 1
+	if last < 0 {
+		return nil
+	}
+	b := p.free[last]
+	p.free = slices.Delete(p.free, last, last+1)
+	p.spare = min(p.spare, last)
+	return b
+}
+
+// put takes a buffer of get's back.
+func (p *pool) put(b []byte) {
+	if b = b[:cap(b)]; len(b) != p.size {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free = append(p.free, b)
+	if p.timer == nil {
+		p.timer = time.AfterFunc(trimEvery, p.trim)
+	}
+}
+
+// trim gives the system back what nobody has needed since the last time.
+func (p *pool) trim() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range p.free[:p.spare] {
+		unmap(b)
+	}
+	p.free = slices.Delete(p.free, 0, p.spare)
+	p.spare = len(p.free)
+	if p.spare == 0 {
+		p.timer = nil
+		return
+	}
+	p.timer.Reset(trimEvery)
+}
