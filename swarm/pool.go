@@ -10,8 +10,13 @@ import (
 // needed stays for at most twice that.
 const trimEvery = 5 * time.Second
 
+// leastBuffer is the length of the smallest buffers that are recycled, bytes.
+const leastBuffer = 16 << 10
+
 // pool recycles the buffers of pieces of one length: one content's serve the next. It is safe
-// for concurrent use. Small pieces, the ends of files, are not worth a whole buffer.
+// for concurrent use. The ends of files, and small files, have buffers of half that length, a
+// quarter, and so on: of a folder of small files no piece is longer, and a new
+// buffer for each would be nearly all that the collector has to do.
 //
 // The buffers lie outside of Go's heap (mapping_unix.go). Within it they would be most of what
 // lives there, though a collection has nothing to look for in them: the heap would be let
@@ -19,6 +24,7 @@ const trimEvery = 5 * time.Second
 // buffer must be put back once, when nothing will touch it any more.
 type pool struct {
 	size int
+	half *pool // for pieces that a buffer of half the size holds; nil: those are too small to recycle
 
 	mu    sync.Mutex
 	free  [][]byte
@@ -26,12 +32,21 @@ type pool struct {
 	timer *time.Timer // of the next trim; nil where it found none free
 }
 
-func newPool(size int) *pool { return &pool{size: size} }
+func newPool(size int) *pool {
+	p := &pool{size: size}
+	if size/2 >= leastBuffer {
+		p.half = newPool(size / 2)
+	}
+	return p
+}
 
 // get returns a buffer of n bytes, at most size, with anything in it.
 func (p *pool) get(n int) []byte {
-	if n < p.size/2 {
-		return make([]byte, n)
+	if n <= p.size/2 {
+		if p.half == nil {
+			return make([]byte, n)
+		}
+		return p.half.get(n)
 	}
 	if b := p.recycled(); b != nil {
 		return b[:n]
@@ -56,6 +71,9 @@ func (p *pool) recycled() []byte {
 // put takes a buffer of get's back.
 func (p *pool) put(b []byte) {
 	if b = b[:cap(b)]; len(b) != p.size {
+		if p.half != nil {
+			p.half.put(b)
+		}
 		return
 	}
 	p.mu.Lock()

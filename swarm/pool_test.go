@@ -7,16 +7,17 @@ import (
 )
 
 func TestPoolKeepsWholeBuffers(t *testing.T) {
-	p := newPool(8)
-	for n, want := range map[int]int{8: 8, 5: 8, 4: 8, 3: 3, 1: 1} {
+	const k = leastBuffer
+	p := newPool(2 * k)
+	for n, want := range map[int]int{2 * k: 2 * k, k + 1: 2 * k, k: k, k/2 + 1: k, k / 2: k / 2, 1: 1} {
 		b := p.get(n)
 		if len(b) != n || cap(b) != want {
-			t.Errorf("get(%d): length %d, capacity %d", n, len(b), cap(b))
+			t.Errorf("get(%d): length %d, capacity %d, want %d", n, len(b), cap(b), want)
 		}
 		p.put(b)
 	}
-	if len(p.free) != 1 {
-		t.Errorf("%d free, want the one that was recycled", len(p.free))
+	if len(p.free) != 1 || len(p.half.free) != 1 {
+		t.Errorf("%d and %d free, want those that were recycled", len(p.free), len(p.half.free))
 	}
 }
 
