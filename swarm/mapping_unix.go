@@ -2,7 +2,11 @@
 
 package swarm
 
-import "golang.org/x/sys/unix"
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
 
 // newMapping returns n bytes of zeroes that are not in Go's heap: they are never
 // collected, and gone at once after unmap. Where the system has no more mappings to
@@ -15,6 +19,9 @@ func newMapping(n int) []byte {
 	return b
 }
 
-// unmap ends what newMapping returned, all of it. Whoever touches it afterwards
-// ends the process.
-func unmap(b []byte) { _ = unix.Munmap(b) } // it fails, and does nothing, for what is in the heap
+// unmap ends what newMapping returned, all of it: whoever touches it afterwards ends the
+// process. Where it reports false the system could not do so now, and b is as before.
+func unmap(b []byte) bool {
+	err := unix.Munmap(b)
+	return err == nil || errors.Is(err, unix.EINVAL) // not one of its mappings: it is in the heap
+}

@@ -86,16 +86,25 @@ func (p *pool) put(b []byte) {
 
 // trim gives the system back what nobody has needed since the last time.
 func (p *pool) trim() {
+	for _, b := range p.unneeded() {
+		if !unmap(b) {
+			p.put(b)
+		}
+	}
+}
+
+// unneeded takes out what nobody has needed since the last trim, and arms the next one. The
+// unmapping is left to the caller: event loops wait for mu.
+func (p *pool) unneeded() [][]byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, b := range p.free[:p.spare] {
-		unmap(b)
-	}
+	idle := slices.Clone(p.free[:p.spare])
 	p.free = slices.Delete(p.free, 0, p.spare)
 	p.spare = len(p.free)
 	if p.spare == 0 {
 		p.timer = nil
-		return
+	} else {
+		p.timer.Reset(trimEvery)
 	}
-	p.timer.Reset(trimEvery)
+	return idle
 }

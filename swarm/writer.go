@@ -8,8 +8,8 @@ import (
 	"github.com/shoal-cdn/shoal/swarm/wire"
 )
 
-// overlapBlock is the length from which on a block may queue behind another:
-// only a fast path is given such long ones.
+// overlapBlock is the length from which on a block may queue behind another: only
+// uplinks that send it within 16 ms are given such long ones.
 const overlapBlock = 96 << 10
 
 // write sends what is in the outbox until the connection ends.

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,8 +19,8 @@ func TestOutstandingIsBounded(t *testing.T) {
 		s.on(PeerJoined{Peer: id})
 		s.on(BitfieldReceived{id, shoal.FullPieceSet(64)})
 	}
-	if s.s.outstanding > maxOutstanding {
-		t.Errorf("%d bytes are outstanding", s.s.outstanding)
+	if n := s.s.inFlight(); n > maxOutstanding {
+		t.Errorf("%d bytes in flight", n)
 	}
 	for _, p := range s.s.peers { // whole pieces, none of them verified yet
 		for len(p.source.requests) > 0 {
@@ -28,6 +29,29 @@ func TestOutstandingIsBounded(t *testing.T) {
 				t.Fatalf("%d bytes in flight", n)
 			}
 		}
+	}
+}
+
+// A source that keeps back the end of every piece gets few requests, and what has come of them
+// counts as memory.
+func TestUnfinishedPiecesAreBounded(t *testing.T) {
+	s := newScript(t, 400, piece)
+	s.on(PeerJoined{Peer: "p"})
+	s.on(BitfieldReceived{"p", shoal.FullPieceSet(400)})
+	src := &s.s.peers[0].source
+	for range 400 {
+		i := slices.IndexFunc(src.requests, func(r request) bool { return r.received == 0 })
+		if i < 0 {
+			break
+		}
+		s.on(BlockReceived{"p", src.requests[i].piece, 0, piece - 1})
+		s.on(Tick{})
+	}
+	if n := len(src.requests); n > maxPartial+1 {
+		t.Errorf("%d pieces are unfinished", n)
+	}
+	if want := int64(len(src.requests)) * piece; s.s.inFlight() != want {
+		t.Errorf("%d bytes in flight, want %d", s.s.inFlight(), want)
 	}
 }
 

@@ -16,6 +16,10 @@ const (
 	// plain BitTorrent, so that a sender always knows the next request before it
 	// has sent the last block of this one.
 	pipeline = 16 << 10
+	// maxPartial is how many pieces of one source may have come in part before it is asked for
+	// no more. A sender finishes a piece before it begins the next; one that never finishes
+	// any would fill memory with all of them.
+	maxPartial = 2
 )
 
 // source is our requests to a peer.
@@ -73,7 +77,18 @@ func (s *State) roomAt(p *peer) bool {
 	if src.silent > 0 {
 		return false
 	}
-	return src.outstanding <= src.path.window()+pipeline && !s.full()
+	return src.outstanding <= src.path.window()+pipeline && src.partial() < maxPartial && !s.full()
+}
+
+// partial is how many pieces have come in part.
+func (src *source) partial() int {
+	n := 0
+	for _, r := range src.requests {
+		if r.received > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // full reports whether nothing more may be requested for now.
@@ -83,7 +98,7 @@ func (s *State) full() bool {
 
 // inFlight is the memory that pieces take which are not stored yet.
 func (s *State) inFlight() int64 {
-	return s.outstanding + int64(len(s.verifying))*int64(s.cfg.PieceLength)
+	return s.expected + int64(len(s.verifying))*int64(s.cfg.PieceLength)
 }
 
 func (s *State) ask(p *peer, piece int, now time.Time) {
@@ -94,7 +109,7 @@ func (s *State) ask(p *peer, piece int, now time.Time) {
 	}
 	src.requests = append(src.requests, request{piece: piece, size: size, at: now})
 	src.outstanding += int64(size)
-	s.outstanding += int64(size)
+	s.expected += int64(size)
 	src.path.started(now)
 	s.pick.Requested(piece)
 	s.do(SendRequest{Peer: p.id, Piece: piece, Length: size})
@@ -105,9 +120,8 @@ func (s *State) unask(p *peer, i int, now time.Time) request {
 	src := &p.source
 	r := src.requests[i]
 	src.requests = slices.Delete(src.requests, i, i+1)
-	left := int64(r.size - r.received)
-	src.outstanding -= left
-	s.outstanding -= left
+	src.outstanding -= int64(r.size - r.received)
+	s.expected -= int64(r.size)
 	if len(src.requests) == 0 {
 		src.path.stopped(now)
 	}
@@ -129,7 +143,7 @@ func (s *State) cancel(p *peer, i int, now time.Time) {
 // releaseAll frees the pieces asked of a peer that is gone.
 func (s *State) releaseAll(p *peer) {
 	for _, r := range p.source.requests {
-		s.outstanding -= int64(r.size - r.received)
+		s.expected -= int64(r.size)
 		s.bytes.waste(p.class, r.received)
 		s.pick.Released(r.piece)
 	}
@@ -164,7 +178,6 @@ func (e BlockReceived) apply(s *State, now time.Time) {
 	}
 	r.received += e.Length
 	src.outstanding -= int64(e.Length)
-	s.outstanding -= int64(e.Length)
 	src.path.received(e.Length, now)
 	src.active, src.delivered, src.waited, src.silent = s.waking.elapsed, s.waking.elapsed, 0, 0
 	s.setMute(p, false)

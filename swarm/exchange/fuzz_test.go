@@ -255,9 +255,9 @@ func FuzzState(f *testing.F) {
 		for i := range 5 {
 			z.handle(PeerLeft{shoal.NodeID(fmt.Sprint("p", i))})
 		}
-		if z.s.outstanding != 0 || z.s.slots != 0 || len(z.s.verifying) != 0 || len(z.s.claims.pieces) != 0 || z.s.Peers() != 0 {
-			t.Errorf("left: %d bytes outstanding, %d slots, %d being verified, %d claimed, %d peers",
-				z.s.outstanding, z.s.slots, len(z.s.verifying), len(z.s.claims.pieces), z.s.Peers())
+		if z.s.expected != 0 || z.s.slots != 0 || len(z.s.verifying) != 0 || len(z.s.claims.pieces) != 0 || z.s.Peers() != 0 {
+			t.Errorf("left: %d bytes expected, %d slots, %d being verified, %d claimed, %d peers",
+				z.s.expected, z.s.slots, len(z.s.verifying), len(z.s.claims.pieces), z.s.Peers())
 		}
 	})
 }

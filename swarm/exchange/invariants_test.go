@@ -15,7 +15,7 @@ func checkInvariants(tb testing.TB, s *State) {
 	holders := make([]int, pieces)
 	near := make([]uint32, pieces)
 	asked := make(map[int]int)
-	var outstanding int64
+	var expected int64
 	slots := 0
 	for _, p := range s.peers {
 		if s.byID[p.id] != p {
@@ -34,6 +34,7 @@ func checkInvariants(tb testing.TB, s *State) {
 		for _, r := range p.source.requests {
 			asked[r.piece]++
 			owed += int64(r.size - r.received)
+			expected += int64(r.size)
 			if r.received < 0 || r.received >= r.size {
 				tb.Errorf("%s: %d of %d bytes of piece %d", p.id, r.received, r.size, r.piece)
 			}
@@ -47,7 +48,6 @@ func checkInvariants(tb testing.TB, s *State) {
 		if owed != p.source.outstanding {
 			tb.Errorf("%s: %d bytes outstanding, want %d", p.id, p.source.outstanding, owed)
 		}
-		outstanding += owed
 		if p.sink.slot {
 			slots++
 		}
@@ -72,8 +72,8 @@ func checkInvariants(tb testing.TB, s *State) {
 	if len(s.byID) != len(s.peers) {
 		tb.Errorf("%d peers by ID, %d in order", len(s.byID), len(s.peers))
 	}
-	if outstanding != s.outstanding {
-		tb.Errorf("%d bytes outstanding, want %d", s.outstanding, outstanding)
+	if expected != s.expected {
+		tb.Errorf("%d bytes expected, want %d", s.expected, expected)
 	}
 	if slots != s.slots || slots > uploadSlots {
 		tb.Errorf("%d slots taken, want %d", s.slots, slots)

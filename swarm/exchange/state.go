@@ -30,21 +30,21 @@ type State struct {
 	peers []*peer // in the order they joined: ranging over it is deterministic
 	byID  map[shoal.NodeID]*peer
 
-	outstanding int64         // bytes requested and not received, over all peers
-	verifying   map[int]class // pieces handed to Verify and not answered, and who sent them
-	claims      claims        // what is fetched from outside
-	slots       int           // uploads that occupy a slot
-	blockTime   ewma          // seconds from a SendBlock to its BlockSent
-	pieceTime   ewma          // seconds between two requests served
-	served      time.Time     // when the last request was served
-	refused     []refusal     // requests that could not be read, the oldest first
-	waking      waking
-	carrier     carrier
-	foreign     []*foreign // carriers that peers are in besides ours
-	avoidCross  bool       // peers in other carriers are asked for nothing
-	inject      *injection // nil but for an origin that has not given every piece yet
-	bytes       Bytes
-	sent        int64
+	expected   int64         // bytes of the pieces that are asked for: their buffers are there from the beginning
+	verifying  map[int]class // pieces handed to Verify and not answered, and who sent them
+	claims     claims        // what is fetched from outside
+	slots      int           // uploads that occupy a slot
+	blockTime  ewma          // seconds from a SendBlock to its BlockSent
+	pieceTime  ewma          // seconds between two requests served
+	served     time.Time     // when the last request was served
+	refused    []refusal     // requests that could not be read, the oldest first
+	waking     waking
+	carrier    carrier
+	foreign    []*foreign // carriers that peers are in besides ours
+	avoidCross bool       // peers in other carriers are asked for nothing
+	inject     *injection // nil but for an origin that has not given every piece yet
+	bytes      Bytes
+	sent       int64
 
 	actions []Action
 }
@@ -100,7 +100,7 @@ func (s *State) Sent() int64 { return s.sent }
 // Busy reports whether time matters now: something is under way that a Tick may
 // have to move on. While it is false a Tick now and then is enough.
 func (s *State) Busy() bool {
-	if s.outstanding > 0 || len(s.verifying) > 0 || len(s.refused) > 0 || s.inject != nil && len(s.peers) > 0 ||
+	if s.expected > 0 || len(s.verifying) > 0 || len(s.refused) > 0 || s.inject != nil && len(s.peers) > 0 ||
 		len(s.claims.pieces) > 0 && len(s.peers) > 0 {
 		return true
 	}
