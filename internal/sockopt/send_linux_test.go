@@ -1,6 +1,7 @@
 package sockopt
 
 import (
+	"errors"
 	"net"
 	"syscall"
 	"testing"
@@ -31,6 +32,32 @@ func TestAcceptedConnectionsSend(t *testing.T) {
 		if got := option(t, c, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT); got != unsent {
 			t.Errorf("%d bytes unsent at most, want %d", got, unsent)
 		}
+	}
+}
+
+// Where the kernel may cut what it is asked for, and cannot be told to fit it to the connection
+// after that, a connection stays as it is (before Linux 5.14, without CAP_NET_ADMIN).
+func TestOldKernelKeepsItsOwn(t *testing.T) {
+	own, err := ownSendBound()
+	if err != nil {
+		t.Skip("the kernel does not tell its bound:", err)
+	}
+	old := func(_, _, opt, value int) error {
+		switch opt {
+		case unix.SO_SNDBUFFORCE:
+			return unix.EPERM
+		case unix.SO_BUF_LOCK:
+			return unix.ENOPROTOOPT
+		}
+		t.Errorf("option %d was set to %d", opt, value)
+		return nil
+	}
+	var refused error
+	listen(t, func(raw syscall.RawConn) {
+		_ = raw.Control(func(fd uintptr) { refused = widenSend(old, int(fd), 2*own) })
+	})
+	if !errors.Is(refused, unix.ENOPROTOOPT) {
+		t.Errorf("error %v", refused)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
@@ -20,17 +21,16 @@ const (
 	// congestion is what accepted connections send by: it keeps a path full that loses
 	// packets for other reasons than load.
 	congestion = "bbr"
-	// sendBuffer is how much a connection may have under way, in bytes, where the kernel
-	// allows it: four round trips of 200 ms at 80 Mbit/s, since what follows a lost packet
-	// stays there until that has arrived. Kernels commonly end at 4 MiB.
-	sendBuffer = 8 << 20
-	// maxUnsent bounds what is in there and has not been sent yet: a slow client takes the
-	// memory of what its path holds, and no more.
+	// maxUnsent bounds what the kernel has of a connection and has not sent yet: a slow client takes
+	// the memory of what its path holds, and no more. What is sent and not acknowledged is bounded
+	// by the buffer, see [wideListener], and in time by silence.
 	maxUnsent = 1 << 20
+	// silence ends a connection whose client acknowledges nothing, or takes nothing. It is longer
+	// than a client has for a write, which is what ends those that are merely slow.
+	silence = time.Minute
 )
 
-// listen takes a TCP address. The listener is the bare [net.TCPListener], whose
-// connections net/http can use sendfile on. Of one with Multipath TCP they would not
+// listen takes a TCP address, without Multipath TCP, of which connections would not
 // inherit all options.
 func (s *Server) listen(ctx context.Context, addr string) (net.Listener, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
@@ -38,7 +38,7 @@ func (s *Server) listen(ctx context.Context, addr string) (net.Listener, error) 
 			s.refused = err // and no failure: it only tunes
 		}
 		_ = sockopt.BoundUnsent(c, maxUnsent)
-		_ = sockopt.WidenSend(c, sendBuffer)
+		_ = sockopt.BoundSilence(c, silence)
 		return nil
 	}}
 	lc.SetMultipathTCP(false)
@@ -46,7 +46,7 @@ func (s *Server) listen(ctx context.Context, addr string) (net.Listener, error) 
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
-	return l, nil
+	return newWideListener(l.(*net.TCPListener)), nil
 }
 
 // portTries is how often a TCP port that the kernel picked is tried for UDP too.

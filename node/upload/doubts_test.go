@@ -139,4 +139,11 @@ func TestSpeedometer(t *testing.T) {
 	if n := len(s.points); n > 25 {
 		t.Errorf("%d points are remembered", n)
 	}
+	s, bytes, at = speedometer{}, 0, 0
+	for _, rate := range []int64{1000, 100, 9000, 100, 9000} {
+		pass(time.Second, rate)
+	}
+	if best, usual := s.best(), s.usual(); best != 9000 || usual != 100 {
+		t.Errorf("with bursts half of the time: %d, usually %d", best, usual)
+	}
 }

@@ -88,8 +88,9 @@ func (s *session) askWhatLacks(ctx context.Context, p prospect) int64 {
 
 // consider enters what a look has shown, and says whether to leave for it.
 func (s *session) consider(seen sight, at pace) error {
+	here := at.beside(seen.prospect)
 	s.log.Info("looked", "server", seen.route.candidate.Name, "url", seen.route.path.URL, "transport", seen.route.path.Transport,
-		"up", seen.up.Goodput.Short(), "lacks", seen.lacks, "err", seen.up.Err, "present", at.speed.Short(), "left", at.left)
+		"up", seen.up.Goodput.Short(), "lacks", seen.lacks, "err", seen.up.Err, "present", here.Short(), "left", at.left)
 	if seen.up.Err != nil {
 		s.enter(seen.route.path, seen.up) // it is not looked at again
 		return nil
@@ -99,10 +100,10 @@ func (s *session) consider(seen sight, at pace) error {
 	} else {
 		s.enter(seen.route.path, seen.up)
 	}
-	s.enter(s.route.path, netprobe.Transfer{At: time.Now(), Goodput: max(at.speed, 1)})
+	s.enter(s.route.path, netprobe.Transfer{At: time.Now(), Goodput: max(here, 1)})
 	s.publish()
 	if seen.same {
-		if float64(seen.up.Goodput+seen.meanwhile) < clearly*float64(at.usual) {
+		if float64(seen.up.Goodput+seen.meanwhile) < clearly*float64(here) {
 			return nil // it only took from what was there
 		}
 		seen.lacks = at.left
@@ -110,10 +111,10 @@ func (s *session) consider(seen sight, at pace) error {
 	to := seen.route
 	to.up, to.why = seen.up.Goodput, "it ends sooner than the server before"
 	ahead := seen.beside && !seen.same && s.outruns(to, seen.meanwhile, at.left, seen.lacks)
-	if !ahead && !worthMoving(at.left, at.beside(seen.prospect), seen.lacks, seen.up.Goodput) {
+	if !ahead && !worthMoving(at.left, here, seen.lacks, seen.up.Goodput) {
 		return nil
 	}
 	return better{fmt.Errorf("%w: %s over %s takes %s/s, %s over %s %s/s", shoal.ErrUnavailable,
-		s.route.candidate.Name, s.route.path.Transport, shoal.Size(at.speed).Short(),
+		s.route.candidate.Name, s.route.path.Transport, shoal.Size(here).Short(),
 		seen.route.candidate.Name, seen.route.path.Transport, shoal.Size(seen.up.Goodput).Short()), to}
 }

@@ -53,7 +53,7 @@ func (s *speedometer) best() shoal.Rate {
 	return best
 }
 
-// usual is the median of the last few seconds; 0: there were too few of them to tell.
+// usual is the median of the last few seconds, of an even count the lower one; 0: there were too few of them to tell.
 func (s *speedometer) usual() shoal.Rate {
 	var rates []shoal.Rate
 	for i := len(s.points) - 1; i > 0; {
@@ -68,7 +68,7 @@ func (s *speedometer) usual() shoal.Rate {
 		return 0
 	}
 	slices.Sort(rates)
-	return rates[len(rates)/2]
+	return rates[(len(rates)-1)/2]
 }
 
 // smooth is a figure for people.
