@@ -110,17 +110,7 @@ func pause(a, b context.Context, d time.Duration) {
 }
 
 func (t *Tracker) cancelTask(ctx context.Context, now time.Time, id string) (api.Task, error) {
-	nodes, err := t.tasks.Cancel(now, id)
-	if isNotFound(err) {
-		out, err := t.task(ctx, now, id)
-		if err == nil {
-			err = tasks.Cancellable(id, out.State)
-		}
-		if err != nil {
-			return api.Task{}, fmt.Errorf("cancel: %w", err)
-		}
-		return out, nil
-	}
+	nodes, err := t.inEngine(ctx, id, func() ([]shoal.NodeID, error) { return t.tasks.Cancel(now, id) }, tasks.Cancellable)
 	if err == nil {
 		err = t.saver.Save(ctx) // before any node gives up
 	}
@@ -139,13 +129,7 @@ func (t *Tracker) changeTask(ctx context.Context, now time.Time, id string, c ap
 	if err := c.Check(); err != nil {
 		return api.Task{}, err
 	}
-	nodes, err := t.tasks.SetPriority(id, *c.Priority)
-	if isNotFound(err) { // the engine has all that are not over
-		var out api.Task
-		if out, err = t.task(ctx, now, id); err == nil {
-			err = tasks.Changeable(id, out.State)
-		}
-	}
+	nodes, err := t.inEngine(ctx, id, func() ([]shoal.NodeID, error) { return t.tasks.SetPriority(id, *c.Priority) }, tasks.Changeable)
 	if err == nil {
 		err = t.saver.Save(ctx)
 	}
@@ -157,6 +141,27 @@ func (t *Tracker) changeTask(ctx context.Context, now time.Time, id string, c ap
 	}
 	t.log.Info("task changed", "task", id, "priority", *c.Priority, "nodes", len(nodes))
 	return t.task(ctx, now, id)
+}
+
+// inEngine changes a task by what is done in the engine, which says which nodes have to hear of it. A task is in the database
+// before it is in the engine: one that is being created is taken on here. Over is the answer for one that is over.
+func (t *Tracker) inEngine(ctx context.Context, id string, change func() ([]shoal.NodeID, error), over func(id string, s api.State) error) ([]shoal.NodeID, error) {
+	nodes, err := change()
+	if !isNotFound(err) {
+		return nodes, err
+	}
+	task, err := t.db.Task(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if s := tasks.StateOf(task.Counts()); s.Final() {
+		return nil, over(id, s)
+	}
+	t.tasks.Add(task)
+	if nodes, err = change(); isNotFound(err) {
+		err = fmt.Errorf("task %s: %w: it has ended just now", id, shoal.ErrUnavailable)
+	}
+	return nodes, err
 }
 
 // listTasks returns a page of the tasks, newest first: those after one of this ID,

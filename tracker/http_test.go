@@ -141,6 +141,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 	var task struct {
 		Properties struct {
+			Task     struct{ Description string }
 			Priority struct {
 				Type             string
 				Minimum, Maximum int
@@ -155,6 +156,9 @@ func TestOpenAPI(t *testing.T) {
 	}
 	if p := task.Properties.Priority; p.Type != "integer" || p.Minimum != int(api.MinPriority) || p.Maximum != int(api.MaxPriority) {
 		t.Errorf("priority of a task: %+v", p)
+	}
+	if !strings.Contains(task.Properties.Task.Description, "present priority") {
+		t.Errorf("ID of a task: %q", task.Properties.Task.Description)
 	}
 	if strings.Contains(body, "$schema") {
 		t.Error("bodies have links to schemas")

@@ -38,6 +38,13 @@ func holding(m *shoal.Manifest, role api.Role) []api.Holding {
 	return []api.Holding{h}
 }
 
+// saveBy has the tracker save its tasks otherwise.
+func (f *fixture) saveBy(save func(context.Context) error) {
+	f.tracker.saver.mu.Lock()
+	defer f.tracker.saver.mu.Unlock()
+	f.tracker.saver.save = save
+}
+
 // must returns v where err is nil.
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -224,7 +231,7 @@ func TestRestart(t *testing.T) {
 		a.report(task.ID, api.Succeeded)
 		b.report(task.ID, api.Running)
 		// Killed: what is only in memory is gone. Another connection sees what is in the file.
-		f.tracker.saver.save = func(context.Context) error { return nil }
+		f.saveBy(func(context.Context) error { return nil })
 		f.stop()
 
 		time.Sleep(20 * time.Second)
@@ -321,6 +328,33 @@ func TestPriority(t *testing.T) {
 	})
 }
 
+// What is asked of a task that is in the database and not yet in the engine is done all the same.
+func TestChangeWhileCreated(t *testing.T) {
+	m := content(t, 8)
+	bubble(t, func(t *testing.T, f *fixture) {
+		must(f.client.PutContent(t.Context(), m.Torrent()))
+		f.node("n").say(0)
+		create := func(id string) {
+			task := must(f.tracker.prepareTask(t.Context(), time.Now(), api.NewTask{ID: id, Content: m.ID(), Nodes: []string{"n"}}))
+			if err := f.tracker.db.CreateTask(t.Context(), task); err != nil {
+				t.Fatal(err)
+			}
+		}
+		create("moved")
+		if got, err := f.client.ChangeTask(t.Context(), "moved", api.TaskChange{Priority: new(api.Priority(5))}); err != nil || got.Priority != 5 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if saved := must(f.tracker.db.Task(t.Context(), "moved")); saved.Priority != 5 {
+			t.Errorf("saved: %+v", saved)
+		}
+		create("given-up")
+		must(f.client.CancelTask(t.Context(), "given-up"))
+		if saved := must(f.tracker.db.Task(t.Context(), "given-up")); !saved.Nodes[0].Cancel {
+			t.Errorf("saved: %+v", saved)
+		}
+	})
+}
+
 // M11: a task's priority can be changed while it is open; that is durable, and its nodes hear of it at once.
 func TestChangePriority(t *testing.T) {
 	m := content(t, 7)
@@ -345,18 +379,34 @@ func TestChangePriority(t *testing.T) {
 		if r := <-answered; time.Since(changed) != 0 || len(r.SubTasks) != 1 || r.SubTasks[0].Priority != 7 {
 			t.Fatalf("answered after %v: %+v", time.Since(changed), r.SubTasks)
 		}
+		n.a.SubTasks = []api.SubTaskReport{{Task: task.ID, State: api.Pending, Priority: 7}}
+		n.say(0)
+		go func() { answered <- n.say(20 * time.Second) }()
+		time.Sleep(time.Second)
+		f.saveBy(func(context.Context) error { return shoal.ErrUnavailable })
+		if _, err := f.tracker.changeTask(t.Context(), time.Now(), task.ID, api.TaskChange{Priority: new(api.Priority(6))}); !errors.Is(err, shoal.ErrUnavailable) {
+			t.Errorf("what is not durable: %v", err)
+		}
+		f.saveBy(f.tracker.saveTasks)
+		if got, err := set(6); err != nil || got.Priority != 6 {
+			t.Errorf("repeated: %+v, %v", got, err)
+		}
+		changed = time.Now()
+		if r := <-answered; time.Since(changed) != 0 || len(r.SubTasks) != 1 || r.SubTasks[0].Priority != 6 {
+			t.Errorf("repeated, answered after %v: %+v", time.Since(changed), r.SubTasks)
+		}
 		for _, bad := range []api.TaskChange{{}, {Priority: new(api.MaxPriority + 1)}} {
 			if _, err := f.client.ChangeTask(t.Context(), task.ID, bad); !errors.Is(err, shoal.ErrInvalid) {
 				t.Errorf("%+v: %v", bad, err)
 			}
 		}
-		f.tracker.saver.save = func(context.Context) error { return nil } // killed
+		f.saveBy(func(context.Context) error { return nil }) // killed
 		f.stop()
 
 		f = serve(t, dir)
 		defer f.stop()
 		n.fixture = f
-		if got := must(f.client.Task(t.Context(), task.ID)); got.Priority != 7 {
+		if got := must(f.client.Task(t.Context(), task.ID)); got.Priority != 6 {
 			t.Errorf("after the restart: %+v", got)
 		}
 		n.a.Full = true

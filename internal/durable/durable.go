@@ -2,6 +2,7 @@ package durable
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path"
 )
@@ -23,16 +24,39 @@ func Create(root *os.Root, name, temp string, b []byte, mode os.FileMode) error 
 	if err := write(root, temp, b, mode); err != nil {
 		return err
 	}
-	err := root.Link(temp, name)
+	err := link(root, temp, name)
 	if err := errors.Join(err, root.Remove(temp)); err != nil {
 		return err
 	}
 	return Sync(root, path.Dir(name))
 }
 
-// write makes a file durable; a failure leaves none.
+// link gives a file another name. Over NFS the answer to a request that was sent twice may be that the name is taken: by
+// this file.
+func link(root *os.Root, temp, name string) error {
+	err := root.Link(temp, name)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	mine, errMine := root.Lstat(temp)
+	there, errThere := root.Lstat(name)
+	if errMine == nil && errThere == nil && os.SameFile(mine, there) {
+		return nil
+	}
+	return err
+}
+
+// write makes a file durable; a failure leaves none. One that a crash has left is removed first: it has its own
+// permissions, and may have another name too.
 func write(root *os.Root, name string, b []byte, mode os.FileMode) error {
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	f, err := root.OpenFile(name, flags, mode)
+	if errors.Is(err, fs.ErrExist) {
+		if err := root.Remove(name); err != nil {
+			return err
+		}
+		f, err = root.OpenFile(name, flags, mode)
+	}
 	if err != nil {
 		return err
 	}

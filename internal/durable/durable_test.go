@@ -46,9 +46,35 @@ func TestReplace(t *testing.T) {
 			t.Fatal(err)
 		}
 		holds(t, root, "d", "f", text)
+		if info, err := root.Stat("d/f"); err != nil || info.Mode().Perm()&^0o600 != 0 {
+			t.Errorf("%q: mode %v, %v", text, info.Mode(), err)
+		}
 	}
-	if info, err := root.Stat("d/f"); err != nil || info.Mode().Perm()&^0o600 != 0 {
-		t.Errorf("mode %v, %v", info.Mode(), err)
+}
+
+// What a crash has left under another name of a file is not written to: that is what the name holds.
+func TestLeftoverHasTwoNames(t *testing.T) {
+	root := open(t)
+	if err := errors.Join(root.Mkdir("d", 0o755), root.WriteFile("d/f", []byte("mine"), 0o600), root.Link("d/f", "d/temp")); err != nil {
+		t.Fatal(err)
+	}
+	if err := Create(root, "d/f", "d/temp", []byte("another's"), 0o600); !errors.Is(err, fs.ErrExist) {
+		t.Error(err)
+	}
+	holds(t, root, "d", "f", "mine")
+}
+
+// NFS may answer the request that gave a name to a file, and was sent twice, as if another had.
+func TestLinkSentTwice(t *testing.T) {
+	root := open(t)
+	if err := errors.Join(root.WriteFile("temp", nil, 0o600), root.Link("temp", "f"), root.WriteFile("other", nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := link(root, "temp", "f"); err != nil {
+		t.Errorf("the name is this file's: %v", err)
+	}
+	if err := link(root, "other", "f"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("the name is another file's: %v", err)
 	}
 }
 

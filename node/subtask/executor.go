@@ -105,7 +105,7 @@ func (e *Executor) Resume() {
 		case t.Dropping:
 			e.enqueue(func() { e.drop(t.Order.Task, t.Order.Content) })
 		case !t.final():
-			t.wait(time.Now())
+			t.wait(e.cfg.Contents.Tally(t.Order.Content), time.Now())
 			t.here = e.cfg.Contents.Coming(t.Order.Content)
 		}
 	}

@@ -156,16 +156,21 @@ func TestQueuedBehindAReader(t *testing.T) {
 	})
 }
 
-// B2: what waits once more after a restart is queued for both times, and for no other.
+// B2: what waits once more after a restart is queued for both times, and for no other; what comes of its content meanwhile,
+// as for a reader, is not its own.
 func TestQueuedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "tasks")
 		c := &fakeContents{}
 		e := accept(openAgain(t, dir, c, 2), orderOf(1, 0), orderOf(2, 0), orderOf(3, 0))
 		time.Sleep(3 * time.Second)
+		c.count(100)
+		c.account(api.Why{Active: 1})
 		e.Settle(contentOf(1), nil)
 		idle(e) // the third begins
 		time.Sleep(2 * time.Second)
+		c.count(500)
+		c.account(api.Why{Active: 3})
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -177,16 +182,25 @@ func TestQueuedTwice(t *testing.T) {
 		if got := states(e); got != "t1=succeeded t2=running t3=pending" {
 			t.Fatal(got)
 		}
-		for _, want := range []float64{3 + 2, 3 + 2 + 1} {
+		check := func(state api.State, origin int64, want api.Why) {
+			t.Helper()
 			for _, r := range e.Reports() {
-				if r.Task == "t3" && r.Why.Queued != want {
-					t.Errorf("%s: queued for %v of %v s, want %v", r.State, r.Why.Queued, r.Seconds, want)
+				if r.Task == "t3" && (r.State != state || r.Bytes.Origin != origin || r.Why != want) {
+					t.Errorf("%s: %d bytes, %+v of %v s, want %s: %d, %+v", r.State, r.Bytes.Origin, r.Why, r.Seconds, state, origin, want)
 				}
 			}
-			time.Sleep(time.Second)
-			e.Settle(contentOf(2), nil)
-			idle(e)
 		}
+		c.count(900)
+		c.account(api.Why{Active: 4, NoPeer: 1})
+		check(api.Pending, 400, api.Why{Queued: 3 + 2, Active: 2})
+		time.Sleep(time.Second)
+		e.Settle(contentOf(2), nil)
+		idle(e)
+		check(api.Running, 400, api.Why{Queued: 3 + 2 + 1, Active: 2})
+		time.Sleep(time.Second)
+		c.count(1200)
+		c.account(api.Why{Active: 5, NoPeer: 1})
+		check(api.Running, 700, api.Why{Queued: 3 + 2 + 1, Active: 3})
 	})
 }
 

@@ -13,17 +13,18 @@ type task struct {
 	Accepted time.Time         `json:"accepted"`
 	Began    time.Time         `json:"began,omitzero"`     // the first time, over all restarts; zero: others have gone first so far
 	Queued   float64           `json:"queued,omitempty"`   // seconds for which others went first, without the wait under way
-	Before   api.Bytes         `json:"before"`             // the content's counters when it began
-	WhyThen  api.Why           `json:"why_then,omitzero"`  // its account of time, likewise
+	Before   api.Bytes         `json:"before"`             // of the content's counters, what is not the order's: from before it began, and while it waited again
+	WhyThen  api.Why           `json:"why_then,omitzero"`  // of its account of time, likewise
 	Report   api.SubTaskReport `json:"report"`             // as far as it is final; while it is not, pending says that others go first
 	Dropping bool              `json:"dropping,omitempty"` // cancelled, and what was fetched is still to be removed
 	Heir     bool              `json:"heir,omitempty"`     // a cancelled order left what was fetched to this one, to remove it if it is cancelled too
 
-	kept      bool      // it is in the journal
-	asleep    bool      // from before a restart, and not yet resumed
-	here      bool      // its content was here, or on its way, when it came
-	delivered bool      // while dropping: the tracker has the report
-	waits     time.Time // since when others go first, while it waits
+	kept      bool          // it is in the journal
+	asleep    bool          // from before a restart, and not yet resumed
+	here      bool          // its content was here, or on its way, when it came
+	delivered bool          // while dropping: the tracker has the report
+	waits     time.Time     // since when others go first, while it waits
+	then      library.Tally // the content's when that began
 	pulse     pulse
 }
 
@@ -31,10 +32,10 @@ func (t *task) final() bool   { return t.Report.State.Final() }
 func (t *task) waiting() bool { return t.Report.State == api.Pending && !t.asleep }
 func (t *task) running() bool { return t.Report.State == api.Running && !t.asleep }
 
-// wait has the order wait for its turn after a restart. For one that had not begun no other time has passed than
-// that in which others went first.
-func (t *task) wait(now time.Time) {
-	t.Report.State, t.waits = api.Pending, now
+// wait has the order wait for its turn after a restart; ty is the content's tally. For one that had not begun no other time
+// has passed than that in which others went first.
+func (t *task) wait(ty library.Tally, now time.Time) {
+	t.Report.State, t.waits, t.then = api.Pending, now, ty
 	if t.Began.IsZero() {
 		t.waits = t.Accepted
 	}
@@ -51,11 +52,14 @@ func (t *task) queued(now time.Time) float64 {
 // begin takes note that the order's turn has come; ty is the content's tally.
 func (t *task) begin(ty library.Tally, now time.Time) {
 	t.Queued = t.queued(now)
-	t.Report.State = api.Running
-	t.pulse = pulse{moved: now}
 	if t.Began.IsZero() {
 		t.Began, t.Before, t.WhyThen = now, ty.Bytes, ty.Why
+	} else { // what has come while it waited again is not its own
+		t.Before = since(ty.Bytes, since(t.then.Bytes, t.Before))
+		t.WhyThen = whySince(ty.Why, whySince(t.then.Why, t.WhyThen))
 	}
+	t.Report.State = api.Running
+	t.pulse = pulse{moved: now}
 }
 
 // current is the report at now; ty is the content's tally.
@@ -71,8 +75,11 @@ func (t *task) current(ty library.Tally, now time.Time) api.SubTaskReport {
 		return r
 	}
 	r.Pieces = ty.Pieces
-	r.Bytes = since(ty.Bytes, t.Before)
 	r.Faults = ty.Faults
+	if t.waiting() {
+		ty = t.then
+	}
+	r.Bytes = since(ty.Bytes, t.Before)
 	r.Why = whySince(ty.Why, t.WhyThen)
 	r.Why.Queued = t.queued(now)
 	return r

@@ -11,7 +11,7 @@
 //	GET    /v1/contents/{id}           Content
 //	GET    /v1/contents/{id}/torrent   the .torrent file
 //	GET    /v1/contents/{id}/peers     []Peer that ?node=ID can fetch it from, before it announces that it does
-//	POST   /v1/tasks                   NewTask → Task, 201
+//	POST   /v1/tasks                   NewTask → Task, 201; repeating it with its ID does no harm, see [NewTask]
 //	GET    /v1/tasks?limit=N           []Task without Nodes, newest first
 //	GET    /v1/tasks/{task}            Task; with ?wait=SECONDS&seen=VERSION a long poll, see below
 //	PATCH  /v1/tasks/{task}            TaskChange → Task

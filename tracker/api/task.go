@@ -23,9 +23,11 @@ const (
 // succeeds when the node returns and says so.
 func (s State) Final() bool { return s == Succeeded || s == Failed || s == Cancelled }
 
-// NewTask asks for a distribution: POST /v1/tasks.
+// NewTask asks for a distribution: POST /v1/tasks. Where there is a task of that ID with the same content and destination the
+// request is taken for a repetition, and the answer is that task as it is now: also with another priority, which may
+// have been changed since ([TaskChange]). With another content or destination it is [shoal.ErrConflict].
 type NewTask struct {
-	ID      string          `json:"task,omitempty"` // chosen by the client so that repeating the request does no harm; "": the tracker chooses
+	ID      string          `json:"task,omitempty" doc:"chosen by the client, else by the tracker; a taken ID with the same content and destination is a repeated request, answered with that task and its present priority"`
 	Content shoal.ContentID `json:"content"`
 	Nodes   []string        `json:"nodes"`           // names; "all": every live node that is no guest, and with Dest no origin of the content
 	Dest    string          `json:"dest,omitempty"`  // relative, local, clean, slash-separated; "": the content's name

@@ -9,7 +9,7 @@ import (
 )
 
 // Cancel asks for a task's open sub-tasks to be given up, and returns the
-// nodes that have to hear of it. One that is over and wasn't cancelled is
+// nodes that have to hear of it, also where it was asked for before. One that is over and wasn't cancelled is
 // [shoal.ErrConflict].
 func (e *Engine) Cancel(now time.Time, id string) ([]shoal.NodeID, error) {
 	e.mu.Lock()
@@ -23,12 +23,13 @@ func (e *Engine) Cancel(now time.Time, id string) ([]shoal.NodeID, error) {
 	}
 	var nodes []shoal.NodeID
 	for _, s := range t.subs {
-		if !s.State.Final() && !s.Cancel {
-			next := s.SubTask
-			next.Cancel = true
-			e.change(now, s, next)
-			nodes = append(nodes, s.Node)
+		if s.State.Final() {
+			continue
 		}
+		next := s.SubTask
+		next.Cancel = true
+		e.change(now, s, next)
+		nodes = append(nodes, s.Node)
 	}
 	return nodes, nil
 }
@@ -45,7 +46,8 @@ func Cancellable(id string, s api.State) error {
 }
 
 // SetPriority changes in which turn nodes begin a task, and returns those that have
-// to hear of it. One that is over is [shoal.ErrConflict].
+// to hear of it: also of a change that was made before, and that they don't have yet.
+// One that is over is [shoal.ErrConflict].
 func (e *Engine) SetPriority(id string, p api.Priority) ([]shoal.NodeID, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -53,16 +55,18 @@ func (e *Engine) SetPriority(id string, p api.Priority) ([]shoal.NodeID, error) 
 	if t == nil {
 		return nil, fmt.Errorf("task %s: %w", id, shoal.ErrNotFound)
 	}
-	if err := Changeable(id, StateOf(t.counts())); err != nil || t.Priority == p {
+	if err := Changeable(id, StateOf(t.counts())); err != nil {
 		return nil, err
 	}
-	t.Priority = p
-	t.Version++
-	e.dirty[t] = struct{}{}
-	t.bell.Ring()
+	if t.Priority != p {
+		t.Priority = p
+		t.Version++
+		e.dirty[t] = struct{}{}
+		t.bell.Ring()
+	}
 	var nodes []shoal.NodeID
 	for _, s := range t.subs {
-		if s.State == api.Pending && !s.Cancel {
+		if s.State == api.Pending && !s.Cancel && s.by != p {
 			nodes = append(nodes, s.Node)
 		}
 	}

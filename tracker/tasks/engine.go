@@ -122,7 +122,7 @@ func (e *Engine) report(now time.Time, s *subTask, r *api.SubTaskReport) {
 	s.told, s.by = true, r.Priority
 	if r.State == api.Pending && (s.State == api.Pending || back) {
 		s.Heard = now
-		r.Seconds = min(r.Seconds, now.Sub(s.task.Created).Seconds())
+		r.Seconds = min(r.Seconds, max(0, now.Sub(s.task.Created).Seconds())) // the clock may have been set back
 		r.Why.Queued = min(r.Why.Queued, r.Seconds)
 	}
 	switch {

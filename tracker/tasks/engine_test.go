@@ -179,13 +179,16 @@ func TestOrdersSayPriority(t *testing.T) {
 // node says nothing.
 func TestQueued(t *testing.T) {
 	e := newEngine()
-	for after, seconds := range map[time.Duration]float64{10: 9, 12: 11, 5: 1e300} {
+	for after, seconds := range map[time.Duration]float64{10: 9, 12: 11, 5: 1e300, -30: 60} {
 		e.Report(t0.Add(after*time.Second), "ida", []api.SubTaskReport{{Task: "t", State: api.Pending, Seconds: seconds, Why: api.Why{Queued: seconds}}})
 		e.Restarted("ida")
 		task := get(t, e, t0.Add(21*time.Second))
 		want := 20.0
-		if seconds > 1000 {
+		switch {
+		case seconds > 1000:
 			want = 21 // not before the task was there
+		case after < 0:
+			want = 51 // the clock was set back: what was before is not known, and not negative
 		}
 		if a, b := task.Nodes[0], task.Nodes[1]; !a.Queued || a.Seconds != want || a.Why.Queued != want || b.Queued || b.Seconds != 0 {
 			t.Errorf("%+v", task.Nodes)
@@ -232,8 +235,10 @@ func TestSetPriority(t *testing.T) {
 	report("b", api.Pending, 0)
 	save(e)
 	before := get(t, e, t0)
-	if nodes, err := e.SetPriority("t", 7); err != nil || len(nodes) != 1 || nodes[0] != "idb" {
-		t.Fatalf("%v, %v; want b, which has it waiting", nodes, err)
+	for range 2 { // the first one's answer is that it could not be saved
+		if nodes, err := e.SetPriority("t", 7); err != nil || len(nodes) != 1 || nodes[0] != "idb" {
+			t.Fatalf("%v, %v; want b, which has it waiting", nodes, err)
+		}
 	}
 	if now := get(t, e, t0); now.Priority != 7 || now.Version == before.Version {
 		t.Errorf("%+v", now)
@@ -298,8 +303,8 @@ func TestOrders(t *testing.T) {
 	check("not yet given up", "t d true")
 	say(e, t0, "a=cancelled")
 	check("given up", "")
-	if nodes, err := e.Cancel(t0, "t"); err != nil || len(nodes) != 0 {
-		t.Errorf("cancelled twice: %v %v", nodes, err)
+	if nodes, err := e.Cancel(t0, "t"); err != nil || len(nodes) != 1 || nodes[0] != "idb" {
+		t.Errorf("cancelled twice: %v %v, want b, which may not have heard of it", nodes, err)
 	}
 	if orders(e, "idb") != "t d true" || orders(e, "idx") != "" {
 		t.Error("orders of others")

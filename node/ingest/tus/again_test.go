@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/tus/tusd/v2/pkg/handler"
@@ -68,6 +69,56 @@ func TestMixedFoundTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.check("f", data)
+}
+
+// L1: as long as there is information of an upload no answer is that it is not there, on which clients begin anew.
+func TestOffsetOutOfSight(t *testing.T) {
+	dir := t.TempDir()
+	b := newBenchIn(t, dir, uploads.Limits{})
+	url := b.create(1000)
+	upload := filepath.Join(dir, folder, path.Base(url))
+	b.write(path.Base(url), 0, noise(600))
+	hidden, err := filepath.Glob(filepath.Join(upload, offsetPrefix+"*"))
+	if err != nil || len(hidden) == 0 {
+		t.Fatal(hidden, err)
+	}
+	move := func(from, to string) {
+		t.Helper()
+		for _, name := range hidden {
+			if err := os.Rename(filepath.Join(from, filepath.Base(name)), filepath.Join(to, filepath.Base(name))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	other := t.TempDir()
+	move(upload, other)
+	if got := b.call(http.MethodHead, url, nil).StatusCode; got != http.StatusInternalServerError {
+		t.Errorf("without its offset: %d", got)
+	}
+	if got := b.patch(url, 0, noise(1000)); got != http.StatusInternalServerError {
+		t.Errorf("bytes for it: %d", got)
+	}
+	move(other, upload)
+	if got := b.offset(url); got != "600" {
+		t.Errorf("offset %s", got)
+	}
+	if err := os.Remove(filepath.Join(upload, infoFile)); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.call(http.MethodHead, url, nil).StatusCode; got != http.StatusNotFound {
+		t.Errorf("without its information: %d", got)
+	}
+}
+
+// A folder that another server has removed since it was found (NFS) is looked for again.
+func TestVanished(t *testing.T) {
+	for err, want := range map[error]bool{
+		nil: false, os.ErrNotExist: true, &os.PathError{Op: "read", Path: "offset.1", Err: syscall.ESTALE}: true, syscall.EIO: false,
+	} {
+		if got := vanished(err); got != want {
+			t.Errorf("%v: %v", err, got)
+		}
+	}
 }
 
 // R4: what was mixed, sent again and then not finished is finished later.

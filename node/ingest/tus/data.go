@@ -3,7 +3,6 @@ package tus
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +14,7 @@ import (
 	"github.com/tus/tusd/v2/pkg/handler"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/durable"
 	"github.com/shoal-cdn/shoal/node/ingest/uploads"
 	tapi "github.com/shoal-cdn/shoal/tracker/api"
 )
@@ -71,20 +71,21 @@ func (d *data) NewUpload(_ context.Context, info handler.FileInfo) (handler.Uplo
 	return u, nil
 }
 
-// GetUpload implements [handler.DataStore].
-func (d *data) GetUpload(_ context.Context, id string) (handler.Upload, error) {
+// GetUpload implements [handler.DataStore]. Only where the upload's information is gone is it not found, on which a client
+// would begin anew.
+func (d *data) GetUpload(ctx context.Context, id string) (handler.Upload, error) {
 	if tapi.CheckTaskID(id) != nil {
 		return nil, handler.ErrNotFound
 	}
 	u := &upload{d: d, dir: path.Join(folder, id)}
-	b, err := u.read(infoFile)
+	err := u.loadInfo()
 	if err == nil {
-		err = json.Unmarshal(b, &u.info)
+		err = u.load(ctx)
 	}
-	if err == nil {
-		err = u.load()
+	if err == nil && reports(ctx) { // another server may have made that version, and not yet made it durable
+		err = durable.Sync(d.root, u.dir)
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	if vanished(err) && errors.Is(u.loadInfo(), fs.ErrNotExist) {
 		return nil, handler.ErrNotFound
 	}
 	if err != nil {

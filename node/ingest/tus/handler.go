@@ -105,5 +105,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if sum != nil {
 		r = withChecksum(r, sum)
 	}
+	if r.Method == http.MethodHead {
+		r = r.WithContext(context.WithValue(r.Context(), reportsKey{}, true))
+	}
 	s.tusd.ServeHTTP(w, r)
 }
+
+type reportsKey struct{}
+
+// reports says whether the request that ctx is of is answered with an offset that its client may not know. Bytes are sent
+// with the offset, and saving them makes durable what they follow.
+func reports(ctx context.Context) bool { return ctx.Value(reportsKey{}) != nil }

@@ -1,6 +1,7 @@
 package tus
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/tus/tusd/v2/pkg/handler"
 
@@ -70,19 +73,32 @@ func (u *upload) versions() (newest uint64, older []uint64, err error) {
 	return newest, older, nil
 }
 
-// loadTries is how often the newest version is looked for while others replace it: the list of a folder that changes
-// need not have what comes or goes meanwhile.
-const loadTries = 10
+// The newest version is looked for so often while others replace it, with so long a pause, which grows each time by as
+// much: the list of a folder that changes need not have what comes or goes meanwhile.
+const (
+	loadTries = 10
+	loadPause = 5 * time.Millisecond
+)
+
+// vanished says whether a file is not there, or has gone from NFS since it was looked up.
+func vanished(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESTALE)
+}
 
 // load reads how many bytes are durable.
-func (u *upload) load() (err error) {
+func (u *upload) load(ctx context.Context) (err error) {
 	var b []byte
-	for range loadTries {
+	for try := 1; ; try++ {
 		if u.version, _, err = u.versions(); err == nil {
 			b, err = u.read(offsetName(u.version))
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		if !vanished(err) || try == loadTries {
 			break
+		}
+		select {
+		case <-time.After(time.Duration(try) * loadPause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 	if err != nil {

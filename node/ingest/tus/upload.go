@@ -33,6 +33,15 @@ func (u *upload) read(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxInfo))
 }
 
+// loadInfo reads all but how many bytes there are.
+func (u *upload) loadInfo() error {
+	b, err := u.read(infoFile)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(b, &u.info)
+}
+
 // create makes the upload's folder. Its information comes last: without it there is no upload.
 func (u *upload) create() error {
 	b, err := json.Marshal(u.info)
@@ -46,8 +55,9 @@ func (u *upload) create() error {
 		durable.Replace(u.d.root, u.at(infoFile), u.at(infoFile+tempSuffix), b, 0o644))
 }
 
-// remove deletes the upload, and gives back what it had reserved.
+// remove deletes the upload, its information first, and gives back what it had reserved.
 func (u *upload) remove() error {
+	_ = u.d.root.Remove(u.at(infoFile)) // else what follows fails too
 	return errors.Join(u.d.root.RemoveAll(u.dir), u.d.store.Unreserve(u.info.ID))
 }
 
