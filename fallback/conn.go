@@ -59,7 +59,7 @@ func (c *conn) ending(now time.Time, next *conn) bool {
 	switch {
 	case next.lane == c.lane:
 		ahead = sharedRTTs
-		rate = max(rate, c.lane.rate)
+		rate = max(rate, c.lane.pace(now))
 		rtt = cmp.Or(rtt, c.lane.rtt()) // what was asked for before it is still coming
 	case next.lane.current(c.src.by(next.lane)) == nil:
 		ahead = coldRTTs
@@ -71,10 +71,16 @@ func (c *conn) ending(now time.Time, next *conn) bool {
 // wants is how many bytes to ask for next.
 func (c *conn) wants() int64 {
 	speed := c.speed()
-	if speed == 0 && c.src.overlaps() && c.lane.by == "" && c.lane.rtt() >= farRTT {
+	if speed == 0 && c.lane.rtt() >= farRTT && c.lane.got.Load() == 0 && c.fromBBR() {
 		return farRange
 	}
 	return rangeSize(speed, c.src.rangeTime())
+}
+
+// fromBBR reports whether the next range comes from a sender with BBR, behind others over the
+// same connection.
+func (c *conn) fromBBR() bool {
+	return c.src.overlaps() && c.src.connections.bbr && c.src.by(c.lane) == TCP
 }
 
 // next reports whether a range may begin on c, which is idle, as far as its lane goes: no

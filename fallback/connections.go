@@ -16,8 +16,8 @@ const (
 	maxHoldTimes = 6
 )
 
-// connections decides how many ranges of an upstream are to come at once, each on
-// a connection of its own. It begins with one; once the round-trip time is known,
+// connections decides over how many connections ranges of an upstream are to come at
+// once: in how many lanes. It begins with one; once the round-trip time is known,
 // with as many as usually pay (docs/adr). Once goodput no longer rises by itself it
 // adds one, or a quarter where there are many, and keeps them if goodput rose by a
 // tenth; else it goes back and holds. It leaves those alone that come at an ample

@@ -55,6 +55,15 @@ func (l *lane) rtt() time.Duration {
 	return time.Duration(l.link.rtt.Load())
 }
 
+// pace is at how many bytes a second the lane brings them now; until that is known, while the
+// latest range came. 0: neither is.
+func (l *lane) pace(now time.Time) float64 {
+	if rate, ok := l.pulse.rate(now, l.got.Load(), patience(l.rtt())); ok {
+		return rate
+	}
+	return l.rate
+}
+
 // serves reports whether what was made by h does for a range that goes by other, which may have
 // another bound on connecting: that has begun.
 func (h how) serves(other how) bool {

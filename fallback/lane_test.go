@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -79,19 +80,28 @@ func TestNextOnLane(t *testing.T) {
 		rtt  time.Duration
 		got  int64   // of 8 pieces, in a second
 		rate float64 // pieces a second of the range before it; 0: it is the first
+		now  float64 // the same of all that came lately; 0: not known
 		next bool
 	}{
-		"no answer yet":              {0, 0, 0, false},
-		"far from ready":             {10 * time.Millisecond, pieceLength, 0, false},
-		"near its end":               {10 * time.Millisecond, 7.5 * pieceLength, 0, true},
-		"a long line":                {200 * time.Millisecond, 4 * pieceLength, 0, true},
-		"behind one that comes fast": {0, 0, 7, true},
-		"behind one that does not":   {0, 0, 4, false},
+		"no answer yet":              {0, 0, 0, 0, false},
+		"far from ready":             {10 * time.Millisecond, pieceLength, 0, 0, false},
+		"near its end":               {10 * time.Millisecond, 7.5 * pieceLength, 0, 0, true},
+		"a long line":                {200 * time.Millisecond, 4 * pieceLength, 0, 0, true},
+		"behind one that comes fast": {0, 0, 7, 0, true},
+		"behind one that does not":   {0, 0, 4, 0, false},
+		"the line has got slow":      {0, 0, 7, 0.7, false},
+		"slow, and it is coming":     {150 * time.Millisecond, pieceLength, 7, 0.7, false},
+		"the line has got fast":      {0, 0, 0.7, 7, true},
 	} {
+		const rtt = 150 * time.Millisecond
 		l := &lane{rate: tt.rate * pieceLength}
 		if tt.rate > 0 {
 			l.link = new(link)
-			l.link.rtt.Store(int64(150 * time.Millisecond))
+			l.link.rtt.Store(int64(rtt))
+		}
+		if tt.now > 0 {
+			l.pulse.observe(at(time.Second-patience(rtt)), 0, patience(rtt))
+			l.got.Store(int64(tt.now * patience(rtt).Seconds() * pieceLength))
 		}
 		src := &source{lanes: []*lane{l}}
 		l.conns = []*conn{{src: src, lane: l}, {src: src, lane: l}}
@@ -106,21 +116,26 @@ func TestNextOnLane(t *testing.T) {
 	}
 }
 
-// The first range across a long line lasts until the sender has got up to speed, but not that of
-// a trial, which others go on with.
+// The first range across a long line lasts until a sender with BBR has got up to speed, but not that
+// of a trial, which others go on with.
 func TestFirstRange(t *testing.T) {
 	for name, tt := range map[string]struct {
-		url  string
-		by   Transport
-		rtt  time.Duration
-		rate float64
-		want int64
+		url   string
+		route Transport
+		by    Transport
+		rtt   time.Duration
+		got   int64
+		rate  float64
+		want  int64
 	}{
-		"near":          {"https://x", "", 10 * time.Millisecond, 0, firstRange},
-		"far":           {"https://x", "", 200 * time.Millisecond, 0, farRange},
-		"a trial":       {"https://x", QUIC, 200 * time.Millisecond, 0, firstRange},
-		"without TLS":   {"http://x", "", 200 * time.Millisecond, 0, firstRange},
-		"known already": {"https://x", "", 200 * time.Millisecond, 1 << 20, 1 << 20},
+		"near":                  {"https://x", TCP, "", 10 * time.Millisecond, 0, 0, firstRange},
+		"far":                   {"https://x", TCP, "", 200 * time.Millisecond, 0, 0, farRange},
+		"the one after it":      {"https://x", TCP, "", 200 * time.Millisecond, 1, 0, firstRange},
+		"HTTP/3":                {"https://x", QUIC, "", 200 * time.Millisecond, 0, 0, firstRange},
+		"a trial":               {"https://x", TCP, QUIC, 200 * time.Millisecond, 0, 0, firstRange},
+		"a trial beside HTTP/3": {"https://x", QUIC, TCP, 200 * time.Millisecond, 0, 0, firstRange},
+		"without TLS":           {"http://x", TCP, "", 200 * time.Millisecond, 0, 0, firstRange},
+		"known already":         {"https://x", TCP, "", 200 * time.Millisecond, 0, 1 << 20, 1 << 20},
 	} {
 		base, err := url.Parse(tt.url)
 		if err != nil {
@@ -128,11 +143,50 @@ func TestFirstRange(t *testing.T) {
 		}
 		l := &lane{by: tt.by, rate: tt.rate, link: new(link)}
 		l.link.rtt.Store(int64(tt.rtt))
+		l.got.Store(tt.got)
 		c := &conn{src: newSource(Upstream{Kind: Node}, base, nil), lane: l}
+		c.src.route.current = tt.route
+		c.src.resetOnSwitch()
 		if got := c.wants(); got != tt.want {
 			t.Errorf("%s: %d bytes, want %d", name, got, tt.want)
 		}
 	}
+}
+
+// Across a long line every lane that is wanted has its three ranges under way, whatever the others
+// have asked for ahead.
+func TestEveryLaneWorks(t *testing.T) {
+	const rtt, rate = 200 * time.Millisecond, 1 << 20
+	c := oneFile(t, 16<<20)
+	synctest.Test(t, func(t *testing.T) {
+		f, err := New(Config{Manifest: c.m, Pieces: newPieces(c.m), Upstreams: []Upstream{{Name: "u", Kind: Node, URL: "https://192.0.2.1"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer f.stop(cancel)
+		f.dial = func(context.Context, string, string) (net.Conn, error) { // no answer comes
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		s := f.sources[0]
+		s.connections.rtt, s.route.rate[TCP] = rtt, rate
+		for n := 1; n <= 3; n++ {
+			s.connections.n = n
+			for range 2 * s.depth() {
+				f.assign(ctx, time.Now())
+				synctest.Wait()
+				for _, l := range s.lanes { // as if it had brought a range before
+					if l.rate = rate; l.link != nil {
+						l.link.rtt.Store(int64(rtt))
+					}
+				}
+			}
+			if s.busy() != n || f.busy != 3*n {
+				t.Errorf("of %d lanes %d work, on %d ranges", n, s.busy(), f.busy)
+			}
+		}
+	})
 }
 
 // Over HTTP/2 all ranges come by one connection.

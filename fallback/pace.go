@@ -13,8 +13,8 @@ const (
 	minRange   = 1 << 20
 	maxRange   = 32 << 20
 	firstRange = 4 << 20 // of a connection whose rate nobody knows
-	// farRange is the same across a long line where the next one is asked for while it is
-	// coming: a sender that has less to send for a moment takes that for the line's rate.
+	// farRange is the same for the first one over a connection across a long line, from a sender
+	// with BBR: where that has less to send for a moment, it takes this for the line's rate.
 	farRange  = 8 << 20
 	rangeTime = 4 * time.Second
 	// sharedTime is how long one should take where the next one is asked for while it is

@@ -65,7 +65,7 @@ func (s *source) learn() {
 	}
 }
 
-// wanted is how many ranges to have on their way. Until the first has come, all
+// wanted is how many lanes to have ranges on their way over. Until the first has come, all
 // connections find out at the same time how fast they may send; but those by BBR
 // would take each other's share for all there is, and stay slow for seconds.
 func (s *source) wanted() int {
@@ -124,12 +124,14 @@ func (s *source) bound(n int) int {
 	return n
 }
 
-// running counts the ranges under way but for those that will have come by the
-// time that an answer to next's request would, and those of a trial.
+// running counts the lanes with a range under way that will not have come by the time that
+// an answer to next's request would; not a trial's. However many ranges were asked for ahead on
+// one, the others are to have work too.
 func (s *source) running(now time.Time, next *conn) (n int) {
+	var counted *lane // its conns follow each other
 	for _, c := range s.conns {
-		if c.busy() && c.lane.by == "" && !c.ending(now, next) {
-			n++
+		if c.lane != counted && c.busy() && c.lane.by == "" && !c.ending(now, next) {
+			n, counted = n+1, c.lane
 		}
 	}
 	return n
