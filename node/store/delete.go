@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"syscall"
 
@@ -85,8 +84,14 @@ func (d *Disk) deletePublished(id shoal.ContentID) error {
 	return nil
 }
 
-// removeAll removes the content's files and the folders that leaves empty.
+// removeAll removes the content's files and the folders that leaves empty. It fails
+// where a link has been put in a folder's place that leads out of the content's.
 func (p place) removeAll() error {
+	p, done, err := p.fix()
+	if err != nil {
+		return err
+	}
+	defer done()
 	folders := map[string]bool{}
 	for file := range p.m.Files() {
 		info, err := p.lstat(file)
@@ -96,7 +101,7 @@ func (p place) removeAll() error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 			return err
 		}
-		for dir := range parents(p.inside(file)) {
+		for dir := range parents(p.name(file)) {
 			folders[dir] = dir != "."
 		}
 	}
@@ -109,7 +114,6 @@ func (p place) removeAll() error {
 	// Longer paths first: a folder goes before the one it is in.
 	slices.SortFunc(paths, func(a, b string) int { return len(b) - len(a) })
 	for _, dir := range paths {
-		dir = path.Join(p.base, dir)
 		if info, err := p.dir.Lstat(dir); err == nil && info.IsDir() {
 			p.dir.Remove(dir) // stays where it is not empty
 		}

@@ -27,6 +27,8 @@ type Disk struct {
 	ctx  context.Context // done once the store is closed; ends verification
 	stop context.CancelFunc
 
+	hashed func(*content) // called after each piece that verify has hashed, one call at a time; nil but in tests
+
 	moving sync.Mutex // over renames into the files folder, and over removing empty folders there
 
 	mu      sync.Mutex                 // never held over I/O

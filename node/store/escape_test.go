@@ -127,3 +127,44 @@ func TestPublishedIsReplacedByALink(t *testing.T) {
 		wantTree(t, filepath.Dir(outside), before...)
 	}
 }
+
+// No link within the store leads from one content's folder to another's: nothing is read
+// through it, and nothing removed.
+func TestPublishedFolderIsReplacedByALink(t *testing.T) {
+	for _, tt := range []struct {
+		name, folder, link string // below the files folder
+		left               []int
+		refused            bool // to delete
+	}{
+		{"folder", "x/a", "../other", []int{3, 4, 5}, true},
+		{"all", "x", "other", nil, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			root := t.TempDir()
+			d := openDisk(t, store.Config{Root: root})
+			x := storetest.SampleFolder(t, "x")
+			c := published(t, d, x, "x")
+			files := filepath.Join(root, "files")
+			other := filepath.Join(files, "other")
+			must(t, os.Rename(filepath.Join(files, tt.folder), other))
+			must(t, os.Symlink(tt.link, filepath.Join(files, tt.folder)))
+			before := tree(t, other)
+
+			if c.ReadAt(make([]byte, 1), 0, 0) == nil {
+				t.Error("read through the link")
+			}
+			must(t, d.Recheck(t.Context(), x.M.ID(), nil))
+			storetest.WantPieces(t, c, x, tt.left...)
+			must(t, d.Close())
+
+			d = openDisk(t, store.Config{Root: root})
+			c, err := d.Open(x.M.ID())
+			must(t, err)
+			storetest.WantPieces(t, c, x, tt.left...)
+			if err := d.Delete(x.M.ID()); (err != nil) != tt.refused {
+				t.Errorf("delete: %v", err)
+			}
+			wantTree(t, other, before...)
+		})
+	}
+}

@@ -24,8 +24,22 @@ func OnDisk(d *Disk, m *shoal.Manifest) (*shoal.PieceSet, error) {
 	return decodeBitmap(m.ID(), m.NumPieces(), b)
 }
 
-// Stop ends verification, as Close does first.
-func Stop(d *Disk) { d.stop() }
+// StopHashing makes verification of a content end, as Close does first, once it has hashed
+// n pieces and a flush that is due by then is done.
+func StopHashing(d *Disk, n int) {
+	d.hashed = func(c *content) {
+		if n--; n != 0 {
+			return
+		}
+		c.mu.Lock()
+		due := c.timer != nil
+		c.mu.Unlock()
+		if due {
+			c.flushUnasked()
+		}
+		d.stop()
+	}
+}
 
 // PublishWith publishes a content, and calls between when all is synced and nothing moved.
 func PublishWith(c Content, between func()) error {

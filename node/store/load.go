@@ -53,9 +53,7 @@ func (c *content) load() error {
 	if err != nil {
 		return err
 	}
-	for _, piece := range right { // not before: by a bitmap saved meanwhile, what is yet to be hashed would be missing
-		c.found(piece)
-	}
+	c.found(right...) // not before: by a bitmap saved meanwhile, what is yet to be hashed would be missing
 	if before != nil {
 		after, failed := c.fileTimes()
 		if failed != nil {

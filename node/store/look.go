@@ -21,6 +21,15 @@ func (p place) look(first, end int, each func(file int, info fs.FileInfo) error)
 		}
 	}
 	defer func() { leave() }()
+	p, done, err := p.fix()
+	switch {
+	case err == nil:
+		defer done()
+	case missing(err):
+		p.dir = nil
+	default:
+		return err
+	}
 	for file := first; file < end; file++ {
 		dir, name := path.Split(p.name(file))
 		if dir = path.Clean(dir); dir != at {
@@ -50,9 +59,11 @@ func (p place) look(first, end int, each func(file int, info fs.FileInfo) error)
 // openFolder opens a folder of the place. It does not wait where somebody has put a named
 // pipe: with the slash, nothing but a folder is opened.
 func (p place) openFolder(dir string) (*os.Root, error) {
-	if p.dir == nil {
-		return nil, fs.ErrNotExist
+	p, done, err := p.fix()
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	return p.dir.OpenRoot(dir + "/")
 }
 

@@ -14,42 +14,68 @@ import (
 type place struct {
 	m        *shoal.Manifest
 	dir      *os.Root // nil where it is missing
-	base     string   // of a folder that may be replaced by another at any time: below dir, which is the store's; else ""
+	base     string   // of a folder that is looked up at each use, so that it may be replaced: its path below dir, which is the store's; else ""
 	single   string   // name in the folder of a content that is one file; "" for a folder
 	writable bool     // the partial folder
 	syncs    *os.File // the partial folder once more, for syncAll; nil elsewhere
 }
 
-// name is a file's path below dir.
+// name is a file's path below the folder.
 func (p place) name(file int) string {
-	if p.base != "" {
-		return p.base + "/" + p.inside(file)
-	}
-	return p.inside(file)
-}
-
-// inside is a file's path below the folder.
-func (p place) inside(file int) string {
 	if p.single != "" {
 		return p.single
 	}
 	return p.m.Files()[file].Path
 }
 
+// fix returns the place with the folder that is there now as its dir, until the caller
+// calls done. That dir is a root of its own: no link in the folder leads out of it, say to
+// the files of other contents.
+func (p place) fix() (fixed place, done func(), err error) {
+	switch {
+	case p.dir == nil:
+		return p, nil, fs.ErrNotExist
+	case p.base == "":
+		return p, func() {}, nil
+	}
+	top, err := p.openTop()
+	if err != nil {
+		return p, nil, err
+	}
+	p.dir, p.base = top, ""
+	return p, func() { top.Close() }, nil
+}
+
+// openTop opens the folder at base. A link in its place is not followed.
+func (p place) openTop() (*os.Root, error) {
+	info, err := p.dir.Lstat(p.base)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: p.base, Err: syscall.ENOTDIR}
+	}
+	return p.dir.OpenRoot(p.base + "/")
+}
+
 // lstat reports on a file itself, not on what a link there points to.
 func (p place) lstat(file int) (fs.FileInfo, error) {
-	if p.dir == nil {
-		return nil, fs.ErrNotExist
+	p, done, err := p.fix()
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	return p.dir.Lstat(p.name(file))
 }
 
 // openRead opens a file for reading. It does not wait for a writer where
 // somebody has put a named pipe.
 func (p place) openRead(file int) (*os.File, error) {
-	if p.dir == nil {
-		return nil, fs.ErrNotExist
+	p, done, err := p.fix()
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	return p.dir.OpenFile(p.name(file), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
@@ -85,7 +111,10 @@ func (c *content) enter() error {
 		c.at = place{m: c.m}
 		if c.m.IsFolder() {
 			c.at.dir, c.at.base = c.d.root, dir
-			_, err = c.d.root.Stat(dir)
+			var done func()
+			if _, done, err = c.at.fix(); err == nil {
+				done()
+			}
 		} else {
 			dir, c.at.single = path.Split(dir)
 			c.at.dir, err = c.d.root.OpenRoot(path.Clean(dir))

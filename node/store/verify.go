@@ -45,6 +45,9 @@ func (c *content) verify(ctx context.Context, pieces *shoal.PieceSet, done func(
 				}
 				mu.Lock()
 				done(piece, held, ok)
+				if c.d.hashed != nil {
+					c.d.hashed(c)
+				}
 				mu.Unlock()
 			}
 			return nil
@@ -103,22 +106,25 @@ func (v *verifier) close() {
 	}
 }
 
-// found makes a piece readable that was hashed and found right on disk.
-func (c *content) found(piece int) {
+// found makes pieces readable that were hashed and found right on disk: all of them
+// before any bitmap is saved.
+func (c *content) found(pieces ...int) {
 	c.io.RLock()
 	defer c.io.RUnlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.held.Add(piece) {
-		return
-	}
-	c.changed = true
-	c.startTimer()
-	if c.at.writable { // it may only be in the page cache
-		file, _ := c.m.Locate(piece)
-		c.pieces = append(c.pieces, piece)
-		c.touchFile(file)
-		c.touchFolders(c.at.name(file))
+	for _, piece := range pieces {
+		if !c.held.Add(piece) {
+			continue
+		}
+		c.changed = true
+		c.startTimer()
+		if c.at.writable { // it may only be in the page cache
+			file, _ := c.m.Locate(piece)
+			c.pieces = append(c.pieces, piece)
+			c.touchFile(file)
+			c.touchFolders(c.at.name(file))
+		}
 	}
 }
 
