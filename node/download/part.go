@@ -8,6 +8,7 @@ import (
 	"path"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/durable"
 )
 
 // syncBytes is how much may have to be fetched again after a power cut.
@@ -138,7 +139,7 @@ func (p *part) publish(dir, to string) error {
 	}
 	p.moved = true
 	for _, d := range []string{dir, ".", partsDir} {
-		if err := syncDir(root, d); err != nil {
+		if err := durable.Sync(root, d); err != nil {
 			return err
 		}
 	}
@@ -166,12 +167,4 @@ func (p *part) leave(drop bool) error {
 		err = errors.Join(err, p.folder.forget(p.key))
 	}
 	return err
-}
-
-func syncDir(root *os.Root, name string) error {
-	d, err := root.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

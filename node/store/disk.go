@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/durable"
 )
 
 // Disk is a [Store] in a folder; see the package comment for its layout.
@@ -96,7 +97,7 @@ func (d *Disk) start() error {
 	if err := lock(d.lock); err != nil {
 		return fmt.Errorf("%w: in use by another process: %w", shoal.ErrConflict, err)
 	}
-	return errors.Join(d.scanState(), syncDir(d.root, "."))
+	return errors.Join(d.scanState(), durable.Sync(d.root, "."))
 }
 
 // List implements [Store].

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/durable"
 )
 
 // finish makes every file and folder of a complete content what it shall be, and
@@ -84,7 +85,7 @@ func (c *content) finishFolders() error {
 			if err := c.at.dir.Chmod(dir, 0o755); err != nil {
 				return err
 			}
-			if err := syncDir(c.at.dir, dir); err != nil {
+			if err := durable.Sync(c.at.dir, dir); err != nil {
 				return err
 			}
 		}

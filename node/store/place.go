@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/durable"
 )
 
 // place is the folder a content's files are in at the moment.
@@ -135,7 +136,7 @@ func (c *content) enter() error {
 func (c *content) enterPartial() error {
 	dir := c.d.partialPath(c.id)
 	if err := c.d.root.Mkdir(dir, 0o755); err == nil {
-		if err := syncDir(c.d.root, c.d.cfg.Partial); err != nil {
+		if err := durable.Sync(c.d.root, c.d.cfg.Partial); err != nil {
 			return err
 		}
 	} else if !errors.Is(err, fs.ErrExist) {

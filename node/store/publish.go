@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/durable"
 )
 
 // Publish implements [Content].
@@ -105,8 +106,8 @@ func (c *content) moveToDest(times []int64) error {
 		c.d.root.Remove(c.d.partialPath(c.id)) // empty; Delete gets what is left
 	}
 	return errors.Join(
-		syncDir(c.d.root, path.Dir(dest)),
-		syncDir(c.d.root, c.d.cfg.Partial),
+		durable.Sync(c.d.root, path.Dir(dest)),
+		durable.Sync(c.d.root, c.d.cfg.Partial),
 		c.d.removeState(c.id, extJournal),
 		c.enter(),
 	)
@@ -143,7 +144,7 @@ func (c *content) unpublish() error {
 	c.rec.Published, c.rec.Mtimes, c.emptyMissing = false, nil, false
 	return errors.Join(
 		c.d.writeRecord(c.id, c.rec),
-		syncDir(c.d.root, c.d.cfg.Partial),
+		durable.Sync(c.d.root, c.d.cfg.Partial),
 		c.enter(),
 	)
 }
@@ -162,7 +163,7 @@ func (d *Disk) makeFolders(dir string) error {
 			continue
 		}
 		if err == nil {
-			err = errors.Join(d.root.Chmod(at, 0o755), syncDir(d.root, path.Dir(at)))
+			err = errors.Join(d.root.Chmod(at, 0o755), durable.Sync(d.root, path.Dir(at)))
 		}
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/durable"
 )
 
 // Endings of the files in the state folder.
@@ -46,26 +47,7 @@ func (d *Disk) readState(id shoal.ContentID, ext string) ([]byte, error) {
 // writer of a file at a time.
 func (d *Disk) writeState(id shoal.ContentID, ext string, data []byte) error {
 	name := d.statePath(id, ext)
-	if err := d.writeSynced(name+extTemp, data); err != nil {
-		d.root.Remove(name + extTemp) // the first error is the one to tell
-		return err
-	}
-	if err := d.root.Rename(name+extTemp, name); err != nil {
-		return err
-	}
-	return syncDir(d.root, d.cfg.State)
-}
-
-func (d *Disk) writeSynced(name string, data []byte) error {
-	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
+	return durable.Replace(d.root, name, name+extTemp, data, 0o600)
 }
 
 func (d *Disk) removeState(id shoal.ContentID, exts ...string) error {
@@ -74,7 +56,7 @@ func (d *Disk) removeState(id shoal.ContentID, exts ...string) error {
 			return err
 		}
 	}
-	return syncDir(d.root, d.cfg.State)
+	return durable.Sync(d.root, d.cfg.State)
 }
 
 // scanState finds the contents there are records of and removes what an
@@ -107,15 +89,6 @@ func (d *Disk) scanState() error {
 		d.known[id] = rec.Dest
 	}
 	return nil
-}
-
-// syncDir makes the entries of a folder durable.
-func syncDir(root *os.Root, name string) error {
-	dir, err := root.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // exists reports whether anything is at name, a dangling link included.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/internal/durable"
 )
 
 // manyFiles is how many dirty files make one sync of the whole file system
@@ -182,7 +183,7 @@ func (c *content) syncData(batch written, keep bool) error {
 		}
 	}
 	for dir := range batch.folders {
-		if err := syncDir(c.at.dir, dir); err != nil {
+		if err := durable.Sync(c.at.dir, dir); err != nil {
 			return err
 		}
 	}
