@@ -6,15 +6,20 @@ import (
 	"testing"
 )
 
-// Only so many connections have wide buffers at a time; one that is closed makes room for another.
-func TestWideConnections(t *testing.T) {
+func listenWide(t *testing.T) *wideListener {
+	t.Helper()
 	var s Server
-	listener, err := s.listen(t.Context(), "127.0.0.1:0")
+	l, err := s.listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	l := listener.(*wideListener)
+	t.Cleanup(func() { l.Close() })
+	return l.(*wideListener)
+}
+
+// Only so many connections have wide buffers at a time; one that is closed makes room for another.
+func TestWideConnections(t *testing.T) {
+	l := listenWide(t)
 	accept := func() (c net.Conn, wide bool) {
 		t.Helper()
 		far, err := net.Dial("tcp", l.Addr().String())
@@ -61,13 +66,7 @@ func TestWideConnections(t *testing.T) {
 // A closed connection keeps its place while the kernel has data of it: a client must not fill more by
 // going away.
 func TestWideConnectionWithDataKeepsItsPlace(t *testing.T) {
-	var s Server
-	listener, err := s.listen(t.Context(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	l := listener.(*wideListener)
+	l := listenWide(t)
 	far, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)

@@ -115,6 +115,14 @@ func accept(e *Executor, orders ...api.SubTaskOrder) *Executor {
 	return idle(e)
 }
 
+// settle ends the fetches of contents well, each when everything before it has been done.
+func settle(e *Executor, contents ...byte) {
+	for _, n := range contents {
+		idle(e)
+		e.Settle(contentOf(n), nil)
+	}
+}
+
 var content = shoal.ContentID{1}
 
 func order(task string) api.SubTaskOrder {

@@ -105,10 +105,7 @@ func TestPriorityChanges(t *testing.T) {
 
 	e = openWith(t, dir, c, 1) // killed
 	e.Resume()
-	for _, n := range []byte{2, 4, 3} {
-		idle(e)
-		e.Settle(contentOf(n), nil)
-	}
+	settle(e, 2, 4, 3)
 	if got := c.begun(); got != "t1 t2 t2 t4 t3" {
 		t.Errorf("begun %s", got)
 	}
@@ -290,10 +287,7 @@ func TestRestartWithQueue(t *testing.T) {
 		t.Errorf("on disk: %s", got)
 	}
 	e.Resume()
-	for _, n := range []byte{1, 3, 2} {
-		idle(e)
-		e.Settle(contentOf(n), nil)
-	}
+	settle(e, 1, 3, 2)
 	if got := c.begun(); got != "t1 t1 t3 t2" {
 		t.Errorf("begun %s", got)
 	}
