@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -22,6 +23,7 @@ import (
 	p2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	"github.com/libp2p/go-libp2p/p2p/transport/quic"
 	ma "github.com/multiformats/go-multiaddr"
+	multistream "github.com/multiformats/go-multistream"
 
 	"github.com/shoal-cdn/shoal"
 )
@@ -172,7 +174,8 @@ func (h *Host) Handle(proto string, f func(*Stream)) {
 }
 
 // Open opens a stream to a peer, dialling it if need be on the given addresses,
-// the best first, or those known from before.
+// the best first, or those known from before. A peer that does not speak the protocol
+// shows by an error of the first Read.
 func (h *Host) Open(ctx context.Context, id shoal.NodeID, addrs []string, proto string) (*Stream, error) {
 	pid, err := peer.Decode(string(id))
 	if err != nil {
@@ -192,12 +195,29 @@ func (h *Host) Open(ctx context.Context, id shoal.NodeID, addrs []string, proto 
 	}
 	h.host.Peerstore().AddAddrs(pid, given, peerstore.TempAddrTTL)
 	defer h.ranker.prefer(given)()
-	s, err := h.host.NewStream(ctx, pid, protocol.ID(proto))
+	// Not the host's own way, which waits until the peer has told what protocols it
+	// speaks: a round trip on a new connection.
+	s, err := h.host.Network().NewStream(ctx, pid)
+	if err == nil {
+		if err = s.SetProtocol(protocol.ID(proto)); err != nil {
+			_ = s.Reset()
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", id.Short(), err)
 	}
-	return h.newStream(s, true), nil
+	return h.newStream(negotiated{s, multistream.NewMSSelect(s, protocol.ID(proto))}, true), nil
 }
+
+// negotiated is a stream that says which protocol it is for with the first bytes
+// written, and learns with the first ones read whether the peer speaks that.
+type negotiated struct {
+	network.Stream
+	lazy io.ReadWriter
+}
+
+func (s negotiated) Read(p []byte) (int, error)  { return s.lazy.Read(p) }
+func (s negotiated) Write(p []byte) (int, error) { return s.lazy.Write(p) }
 
 // PeerAddrs lists the multiaddrs, without /p2p, that a connected peer says it
 // can be dialled on, and those it was dialled on.

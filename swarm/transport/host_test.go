@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/shoal-cdn/shoal"
@@ -138,6 +140,42 @@ func TestDrainWaitsForASlowReader(t *testing.T) {
 	s.Drain(ctx, 0)
 	if ctx.Err() != nil {
 		t.Error("Drain waits for ever after Close")
+	}
+}
+
+// A stream is usable before the peer has told what protocols it speaks, and one of a protocol
+// that it does not speak fails when it is read.
+func TestOpenDoesNotWaitForProtocols(t *testing.T) {
+	t.Parallel()
+	a, b := newHost(t, "127.0.0.1:0"), newHost(t, "127.0.0.1:0")
+	release := make(chan struct{})
+	defer close(release)
+	b.Libp2p().SetStreamHandler(identify.ID, func(s network.Stream) { <-release; _ = s.Reset() })
+	b.Handle(testProtocol, func(s *Stream) {
+		defer s.Close()
+		_, _ = io.Copy(s, s)
+	})
+	s, err := a.Open(t.Context(), b.ID(), b.Addrs(), testProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Write([]byte("echo")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(s, make([]byte, 4)); err != nil {
+		t.Fatal(err)
+	}
+	if known, err := a.Libp2p().Peerstore().SupportsProtocols(s.s.Conn().RemotePeer(), testProtocol); err != nil || len(known) > 0 {
+		t.Errorf("it has told that it speaks %v, %v", known, err)
+	}
+	other, err := a.Open(t.Context(), b.ID(), nil, testProtocol+"/unknown")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := other.Read(make([]byte, 1)); err == nil {
+		t.Error("it speaks a protocol that it does not know")
 	}
 }
 
