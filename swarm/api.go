@@ -23,7 +23,7 @@ type Peer struct {
 	ID    shoal.NodeID
 	Name  string   // the operator's name for it; may be empty
 	Addrs []string // libp2p multiaddrs without /p2p
-	Seed  bool     // it has everything, and so dials nobody
+	Seed  bool     // it has everything, and so dials nobody; what readers want is asked of it before it has said so itself
 	shoal.Locality
 }
 

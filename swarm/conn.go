@@ -25,81 +25,28 @@ const (
 	deadlineSlack = 10 * time.Second
 )
 
-// conn is a connection to one peer of a swarm, after the handshake.
+// conn is a connection to one peer of a swarm, after the handshake, or while the
+// peer's is awaited (presume).
 type conn struct {
-	swarm  *Swarm
-	stream *transport.Stream
-	r      *bufio.Reader
-	peer   shoal.NodeID
-	hello  wire.Hello
-	at     shoal.Locality // where our end was when it greeted
-	in     *inbox
-	out    *outbox
-	ctx    context.Context // ends with the connection
-	cancel context.CancelFunc
-	since  time.Time // when the event loop took it
+	swarm    *Swarm
+	stream   *transport.Stream
+	r        *bufio.Reader
+	peer     shoal.NodeID
+	at       shoal.Locality // where our end was when it greeted
+	presumed bool           // it entered the event loop before the peer had greeted us
+	in       *inbox
+	out      *outbox
+	ctx      context.Context // ends with the connection
+	cancel   context.CancelFunc
 
-	useless time.Time // the event loop's: since when nothing can move on it; zero: something can
+	// The event loop's.
+	hello   wire.Hello // the peer's; zero while since is
+	since   time.Time  // when the peer had greeted us and the loop knew; zero: it has not yet
+	useless time.Time  // since when nothing can move on it; zero: something can
 
 	// The reader's.
 	bitfields int   // messages that told all that the peer has
 	haves     []int // pieces of HAVEs that were read and not passed on
-}
-
-// exchangeHellos sends our handshake from a place and reads the peer's. The reader's own
-// handshake has been consumed already where the peer opened the stream.
-func (s *Swarm) exchangeHellos(st *transport.Stream, r *bufio.Reader, at shoal.Locality) (wire.Hello, error) {
-	_ = st.SetWriteDeadline(time.Now().Add(handshakeTimeout))
-	hello, err := wire.EncodeHello(wire.Hello{Name: s.hub.cfg.Name, Origin: s.origin, Locality: at})
-	if err != nil {
-		return wire.Hello{}, err
-	}
-	b := wire.AppendHandshake(nil, wire.Handshake{Content: s.manifest.ID().Truncated(), Peer: wire.PeerID(s.hub.host.ID())})
-	b = wire.AppendExtended(b, wire.ExtHandshake, hello)
-	if _, err := st.Write(b); err != nil {
-		return wire.Hello{}, err
-	}
-	if st.Dialled() {
-		hs, err := wire.ReadHandshake(r)
-		if err != nil {
-			return wire.Hello{}, err
-		}
-		if hs.Content != s.manifest.ID().Truncated() {
-			return wire.Hello{}, fmt.Errorf("handshake: %w: another content", shoal.ErrCorrupt)
-		}
-	}
-	m, err := wire.NewReader(r, s.limits()).Read()
-	if err != nil {
-		return wire.Hello{}, err
-	}
-	if m.Type != wire.Extended || m.Ext != wire.ExtHandshake {
-		return wire.Hello{}, fmt.Errorf("handshake: %w: %v instead of the extended one", shoal.ErrCorrupt, m.Type)
-	}
-	return wire.DecodeHello(m.Body)
-}
-
-// greet completes the handshake on a stream and hands it to the event loop.
-func (s *Swarm) greet(st *transport.Stream, r *bufio.Reader) {
-	_ = st.SetReadDeadline(time.Now().Add(handshakeTimeout))
-	stop := context.AfterFunc(s.ctx, st.Close)
-	at := s.hub.place.Load().at(st.LocalIP())
-	hello, err := s.exchangeHellos(st, r, at)
-	stop()
-	if err != nil {
-		s.log.Debug("handshake failed", "peer", st.Peer(), "err", err)
-		st.Close()
-		return
-	}
-	ctx, cancel := context.WithCancel(s.ctx)
-	context.AfterFunc(ctx, st.Close) // also where the loop ends before it sees the connection
-	c := &conn{
-		swarm: s, stream: st, r: r, peer: st.Peer(), hello: hello, at: at,
-		in:  &inbox{pieces: make(map[int]*arriving), pool: s.pool},
-		out: newOutbox(), ctx: ctx, cancel: cancel,
-	}
-	if !s.post(connUp{c}) {
-		c.close()
-	}
 }
 
 // close ends the connection. It may be called more than once, and does not
@@ -116,7 +63,16 @@ func (c *conn) initiator() shoal.NodeID {
 
 // read passes on what the peer says until the connection ends.
 func (c *conn) read() {
-	err := c.readMessages()
+	var err error
+	if c.presumed {
+		var hello wire.Hello
+		if hello, err = c.readHello(); err == nil {
+			c.swarm.post(helloIn{c, hello})
+		}
+	}
+	if err == nil {
+		err = c.readMessages()
+	}
 	c.close()
 	c.swarm.post(connDown{c, err})
 }

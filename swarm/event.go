@@ -12,7 +12,7 @@ import (
 type event interface{ handle(s *Swarm) }
 
 type (
-	connUp   struct{ c *conn } // a handshake is complete
+	connUp   struct{ c *conn } // a handshake is complete, or not awaited (conn.presumed)
 	connDown struct {          // a connection's reader has ended
 		c   *conn
 		err error
@@ -54,18 +54,11 @@ func (e connUp) handle(s *Swarm) {
 		}
 		s.disconnect(old)
 	}
-	c.since = now
 	s.conns[c.peer] = c
-	s.pexDue[c.peer] = now.Add(pexFirst)
-	s.log.Debug("peer connected", "peer", c.peer, "name", c.hello.Name, "addr", c.stream.RemoteAddr())
-	joined := exchange.PeerJoined{Peer: c.peer, Origin: c.hello.Origin}
-	theirs := s.localityOf(c)
-	s.roster.place(theirs.Carrier) // it may be known by its own word only
-	if c.at.CrossCarrier(theirs) {
-		joined.Carrier = theirs.Carrier
+	if !c.presumed {
+		s.greeted(c)
 	}
-	s.hub.paths.watch(c.stream.Path(), c.at.Carrier, theirs.Carrier)
-	s.apply(joined)
+	s.apply(exchange.PeerJoined{Peer: c.peer, Origin: c.hello.Origin || c.presumed, Carrier: s.across(c), Presumed: c.presumed})
 	s.wg.Go(c.read)
 	s.wg.Go(c.write)
 }
@@ -74,7 +67,10 @@ func (e connDown) handle(s *Swarm) {
 	if s.conns[e.c.peer] != e.c {
 		return
 	}
-	if errors.Is(e.err, shoal.ErrCorrupt) {
+	switch {
+	case e.c.since.IsZero():
+		s.log.Debug("handshake failed", "peer", e.c.peer, "err", e.err)
+	case errors.Is(e.err, shoal.ErrCorrupt):
 		s.log.Debug("peer broke the protocol", "peer", e.c.peer, "err", e.err)
 		s.punish(e.c.peer, exchange.Protocol)
 	}
@@ -87,7 +83,7 @@ func (s *Swarm) disconnect(c *conn) {
 	c.in.close()
 	delete(s.conns, c.peer)
 	delete(s.pexDue, c.peer)
-	s.roster.left(c.peer, time.Since(c.since))
+	s.roster.left(c.peer, c.lasted())
 	s.apply(exchange.PeerLeft{Peer: c.peer})
 }
 

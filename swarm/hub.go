@@ -127,9 +127,6 @@ func (h *Hub) PeerCount() int {
 	return n
 }
 
-// handshakeTimeout bounds the time until both sides have said who they are.
-const handshakeTimeout = 10 * time.Second
-
 // accept answers a stream that a peer opened.
 func (h *Hub) accept(st *transport.Stream) {
 	_ = st.SetReadDeadline(time.Now().Add(handshakeTimeout))

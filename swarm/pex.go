@@ -38,7 +38,7 @@ func (s *Swarm) sendPEX(now time.Time) {
 		return known[id]
 	}
 	for _, c := range s.conns {
-		if now.Before(s.pexDue[c.peer]) {
+		if c.since.IsZero() || now.Before(s.pexDue[c.peer]) {
 			continue
 		}
 		s.pexDue[c.peer] = now.Add(pexInterval)

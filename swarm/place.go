@@ -80,3 +80,12 @@ func (s *Swarm) localityOf(c *conn) shoal.Locality {
 	}
 	return c.hello.Locality
 }
+
+// across is the carrier of a connection's other end, where that is another than
+// that of ours; else "".
+func (s *Swarm) across(c *conn) string {
+	if theirs := s.localityOf(c); c.at.CrossCarrier(theirs) {
+		return theirs.Carrier
+	}
+	return ""
+}

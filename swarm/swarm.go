@@ -214,6 +214,10 @@ func (s *Swarm) dial(now time.Time) {
 
 // open dials a peer that counts as being dialled already.
 func (s *Swarm) open(p Peer) {
+	begin := s.greet
+	if s.presumes(p) {
+		begin = s.presume
+	}
 	s.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(s.ctx, dialTimeout)
 		defer cancel()
@@ -221,7 +225,7 @@ func (s *Swarm) open(p Peer) {
 		if err != nil {
 			s.log.Debug("dial failed", "peer", p.ID, "name", p.Name, "err", err)
 		} else {
-			s.greet(st, bufio.NewReaderSize(st, readBuffer))
+			begin(st, bufio.NewReaderSize(st, readBuffer))
 		}
 		s.post(dialDone{p.ID})
 	})

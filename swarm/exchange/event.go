@@ -19,6 +19,15 @@ type (
 		Peer    shoal.NodeID
 		Origin  bool
 		Carrier string // that it is in, where that is another one than ours; else ""
+		// Presumed: the peer has said nothing yet. PeerGreeted comes before anything
+		// that it says.
+		Presumed bool
+	}
+	// PeerGreeted: a presumed peer has said itself what it is.
+	PeerGreeted struct {
+		Peer    shoal.NodeID
+		Origin  bool
+		Carrier string // as in PeerJoined
 	}
 	// PeerLeft: the connection is gone.
 	PeerLeft struct{ Peer shoal.NodeID }

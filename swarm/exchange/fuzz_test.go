@@ -3,6 +3,7 @@ package exchange
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -117,9 +118,14 @@ func (f *fuzzer) step() {
 	p := shoal.NodeID(fmt.Sprint("p", f.byte()%5))
 	piece := f.byte() % fuzzPieces
 	size := f.s.cfg.PieceSize(piece)
-	switch f.byte() % 19 {
+	carrier := []string{"x", "", "y"}[piece%3]
+	what := f.byte() % 19
+	if known := f.s.byID[p]; known != nil && known.presumed && slices.Contains([]int{2, 3, 4, 5, 6, 9, 10, 11}, what) { // it says something
+		f.handle(PeerGreeted{Peer: p, Origin: piece%4 == 0, Carrier: carrier})
+	}
+	switch what {
 	case 0:
-		f.handle(PeerJoined{Peer: p, Origin: piece%2 == 0, Carrier: []string{"x", "", "y"}[piece%3]})
+		f.handle(PeerJoined{Peer: p, Origin: piece%2 == 0, Carrier: carrier, Presumed: piece%5 == 0})
 	case 1:
 		f.gone(p)
 		f.handle(PeerLeft{Peer: p})

@@ -30,6 +30,9 @@ func checkInvariants(tb testing.TB, s *State) {
 				tb.Errorf("carrier %s is not known to have piece %d", p.foreign.name, piece)
 			}
 		}
+		if p.presumed && p.has.Count() > 0 {
+			tb.Errorf("%s has said nothing, and has %d pieces", p.id, p.has.Count())
+		}
 		var owed int64
 		for _, r := range p.source.requests {
 			asked[r.piece]++

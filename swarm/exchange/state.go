@@ -55,6 +55,8 @@ type peer struct {
 	class class
 	has   *shoal.PieceSet // it told us
 
+	presumed bool // class is by others' word: it has said nothing yet
+
 	denied map[int]bool // pieces that it rejected; nil: none
 
 	member  member   // of our carrier
@@ -126,7 +128,7 @@ func (e PeerJoined) apply(s *State, now time.Time) {
 	if s.byID[e.Peer] != nil {
 		return
 	}
-	p := &peer{id: e.Peer, class: class{origin: e.Origin, cross: e.Carrier != ""}, has: shoal.NewPieceSet(s.Held().Len())}
+	p := &peer{id: e.Peer, class: class{origin: e.Origin, cross: e.Carrier != ""}, has: shoal.NewPieceSet(s.Held().Len()), presumed: e.Presumed}
 	s.peers = append(s.peers, p)
 	s.byID[e.Peer] = p
 	s.meet(p, e.Carrier)
@@ -136,6 +138,7 @@ func (e PeerJoined) apply(s *State, now time.Time) {
 		return
 	}
 	s.do(SendBitfield{Peer: p.id, Set: s.Held()})
+	s.request(p, now) // an origin has what readers wait for
 }
 
 func (e PeerLeft) apply(s *State, now time.Time) {
@@ -241,6 +244,7 @@ func (e PieceCorrupt) apply(s *State, now time.Time) {
 
 func (e Tick) apply(s *State, now time.Time) {
 	s.waking.tick(now)
+	s.doubt(now)
 	s.expire(now)
 	s.watchMembers(now)
 	if s.inject != nil {

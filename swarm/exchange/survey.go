@@ -17,6 +17,9 @@ func (s *State) Survey() (v Survey) {
 	}
 	all := false // somebody can give whatever is missing
 	for _, p := range s.peers {
+		if p.presumed {
+			continue
+		}
 		all = all || p.class.origin || p.has.Full()
 		if p.source.silent > 0 || !p.class.origin && !anyNot(p.has, held) {
 			continue
