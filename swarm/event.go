@@ -59,8 +59,21 @@ func (e connUp) handle(s *Swarm) {
 		s.greeted(c)
 	}
 	s.apply(exchange.PeerJoined{Peer: c.peer, Origin: c.hello.Origin || c.presumed, Carrier: s.across(c), Presumed: c.presumed})
+	s.letGo(c)
 	s.wg.Go(c.read)
 	s.wg.Go(c.write)
+}
+
+// letGo ends the connection that is missed least where a newcomer is one too many. It is
+// looking for neighbours, and whoever is let go has others, or finds some.
+func (s *Swarm) letGo(newcomer *conn) {
+	if s.finished || !s.roster.limited() {
+		return
+	}
+	if id, ok := s.state.Spare(mostNeighbours, newcomer.peer); ok {
+		s.log.Debug("one neighbour too many", "peer", id, "for", newcomer.peer)
+		s.disconnect(s.conns[id])
+	}
 }
 
 func (e connDown) handle(s *Swarm) {

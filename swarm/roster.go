@@ -15,13 +15,15 @@ const (
 	maxHints = 1000 // peers remembered beyond which no more are taken from peers
 	maxPeers = 64   // connections that this side opens up to
 	// neighbours is how many peers that lack pieces a node has before it stops
-	// to open connections to such: more cost HAVEs and wake-ups, and give
-	// nothing (docs/adr/0009). Those that others open come on top. It does not hold
+	// to open connections to such, and mostNeighbours how many it has before it lets
+	// one go for each that comes: more cost HAVEs and wake-ups, and what is asked of all
+	// of them fills its own downlink for seconds (docs/adr/0009, 0015). Neither holds
 	// where there are several carriers, whose members must know each other, nor for
 	// a node that gets nowhere with those it has.
-	neighbours = 12
-	maxInbound = 160 // connections beyond which new ones are refused
-	maxDials   = 16  // dials under way
+	neighbours     = 10
+	mostNeighbours = 12
+	maxInbound     = 160 // connections beyond which new ones are refused
+	maxDials       = 16  // dials under way
 )
 
 const (
@@ -37,7 +39,7 @@ const (
 	roundTime     = 3 * time.Second
 	dialTimeout   = 10 * time.Second
 	maxPeerAddrs  = 16
-	rosterRefresh = 100 * time.Millisecond // how often the loop plans dials
+	rosterRefresh = 250 * time.Millisecond // how often the loop plans dials
 	settled       = 10 * time.Second       // a connection that lasts so long was worth its dial
 )
 
@@ -145,7 +147,7 @@ func (r *roster) plan(now time.Time, connected func(shoal.NodeID) bool, connecti
 	if full() {
 		return nil
 	}
-	limited := !r.mixed && !r.starved
+	limited := r.limited()
 	room := r.room(now, r.needy(connected, connections))
 	var out []Peer
 	for id, k := range r.known {
@@ -168,6 +170,9 @@ func (r *roster) plan(now time.Time, connected func(shoal.NodeID) bool, connecti
 	}
 	return out
 }
+
+// limited reports whether the bounds on neighbours hold.
+func (r *roster) limited() bool { return !r.mixed && !r.starved }
 
 // needy counts the peers that lack pieces and are connected or being dialled. Those
 // that are connected and that nobody has told of yet lack some, most likely: holders

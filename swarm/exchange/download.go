@@ -77,7 +77,7 @@ func (s *State) roomAt(p *peer) bool {
 	if src.silent > 0 {
 		return false
 	}
-	return src.outstanding <= src.path.window()+pipeline && src.partial() < maxPartial && !s.full()
+	return src.outstanding <= s.ahead(p) && src.partial() < maxPartial && !s.full()
 }
 
 // partial is how many pieces have come in part.

@@ -33,6 +33,7 @@ type State struct {
 	expected   int64         // bytes of the pieces that are asked for: their buffers are there from the beginning
 	verifying  map[int]class // pieces handed to Verify and not answered, and who sent them
 	claims     claims        // what is fetched from outside
+	behind     bool          // others have more pieces
 	slots      int           // uploads that occupy a slot
 	blockTime  ewma          // seconds from a SendBlock to its BlockSent
 	pieceTime  ewma          // seconds between two requests served
@@ -245,6 +246,7 @@ func (e PieceCorrupt) apply(s *State, now time.Time) {
 func (e Tick) apply(s *State, now time.Time) {
 	s.waking.tick(now)
 	s.doubt(now)
+	s.lookBehind()
 	s.expire(now)
 	s.watchMembers(now)
 	if s.inject != nil {

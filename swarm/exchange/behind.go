@@ -1,0 +1,29 @@
+package exchange
+
+// lag is how many pieces fewer than its neighbours have on average makes a node behind.
+const lag = 4
+
+// lookBehind finds out whether we are behind the peers in our carrier that lack pieces too.
+// A sender divides its uplink among those that ask, so by what they ask for: one that
+// chance has left behind, or that has few neighbours, stays there to the end unless it asks
+// for more than they do (docs/adr/0015).
+func (s *State) lookBehind() {
+	peers, pieces := 0, 0
+	for _, p := range s.peers {
+		if !p.class.origin && !p.class.cross && !p.has.Full() {
+			peers++
+			pieces += p.has.Count()
+		}
+	}
+	s.behind = (s.Held().Count()+lag)*peers < pieces
+}
+
+// ahead is how many bytes may still be outstanding at p when it is asked for the next
+// piece.
+func (s *State) ahead(p *peer) int64 {
+	n := p.source.path.window() + pipeline
+	if s.behind && !p.class.cross {
+		n += int64(s.cfg.PieceLength)
+	}
+	return n
+}
