@@ -42,7 +42,7 @@ func TestPolicy(t *testing.T) {
 		"pieces nobody has, for a moment":    {[]span{{view{known: 4, peers: 4, useful: 4, near: 4, lacking: 7}, 9 * floor, time.Second}}, ""},
 		"named peers, none of them in reach": {[]span{{view{known: 2}, 0, 4 * time.Second}}, api.Unreachable},
 		"a reader, nobody named yet":         {[]span{{view{reader: true}, 0, 200 * time.Millisecond}}, api.NoPeers},
-		"a reader, a seed to connect to":      {[]span{{view{reader: true, known: 1, knownNear: 1, seeds: 1}, 0, 200 * time.Millisecond}}, ""},
+		"a reader, a seed to connect to":     {[]span{{view{reader: true, known: 1, knownNear: 1, seeds: 1}, 0, 200 * time.Millisecond}}, ""},
 		"a reader waits, for a moment":       {[]span{{awaited(near, 900*time.Millisecond), 9 * floor, time.Minute}}, ""},
 		"a reader waits too long":            {[]span{{awaited(near, readerWait), 9 * floor, time.Second}}, api.Lacking},
 		"they came back":                     {[]span{{view{}, 0, time.Minute}, {near, 2 * floor, 6 * time.Second}}, ""},
