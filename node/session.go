@@ -68,19 +68,16 @@ func (n *Node) newSession(m *shoal.Manifest, st *timedStore, s *swarm.Swarm) *se
 	return ses
 }
 
-// AddPeers is the swarm's; the supply wants to know whether there are any, any near, and any that have everything.
+// AddPeers is the swarm's; the supply wants to know whether there are any, and any near.
 func (s *session) AddPeers(peers []swarm.Peer) {
 	if s.supply != nil {
-		own, near, seeds := s.carrier(), 0, 0
+		own, near := s.carrier(), 0
 		for _, p := range peers {
 			if own == "" || p.Carrier == "" || p.Carrier == own {
 				near++
 			}
-			if p.Seed {
-				seeds++
-			}
 		}
-		s.supply.Known(len(peers), near, seeds)
+		s.supply.Known(len(peers), near)
 	}
 	s.Swarm.AddPeers(peers)
 }

@@ -9,12 +9,10 @@ import (
 
 const (
 	// startWait is how long peers have to be of use before an upstream is asked
-	// for, crossWait how long where some are in other carriers, from which
-	// pieces take longer to come, and needyWait how long where none was named that has
-	// everything: in a cold start nobody has anything.
+	// for, and crossWait how long where some are in other carriers, from which
+	// pieces take longer to come.
 	startWait = 500 * time.Millisecond
 	crossWait = 2 * time.Second
-	needyWait = 100 * time.Millisecond
 	// readerStart is how long peers have to be named where a reader waits, and
 	// readerWait how long they have to bring the piece that it waits for.
 	readerStart = 100 * time.Millisecond
@@ -47,7 +45,6 @@ type view struct {
 	shared    bool          // other nodes fetch the same, and may be near
 	known     int           // peers that were named to the swarm
 	knownNear int           // of those, the ones that may be in the same carrier
-	seeds     int           // of the known, those that have everything
 	peers     int           // connected
 	useful    int           // of those, the ones that can give a missing piece
 	near      int           // of those, the ones in the same carrier
@@ -142,9 +139,6 @@ func (p *policy) start(v view) time.Duration {
 	}
 	if v.knownNear < v.known {
 		return crossWait
-	}
-	if v.known > 0 && v.seeds == 0 {
-		return needyWait
 	}
 	return startWait
 }

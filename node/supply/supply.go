@@ -76,7 +76,6 @@ type Supply struct {
 	rng     *rand.Rand
 	known   atomic.Int64
 	near    atomic.Int64  // of these, peers that may be in the node's carrier
-	seeds   atomic.Int64  // of these, peers that have everything
 	told    chan struct{} // capacity 1: known has changed, or readers
 	readers readers
 	running sync.WaitGroup // the workers, and calls of the tracker
@@ -111,12 +110,10 @@ func New(cfg Config) *Supply {
 	}
 }
 
-// Known says that peers were named to the swarm, how many of them may be in
-// the node's carrier, and how many have everything.
-func (s *Supply) Known(peers, near, seeds int) {
-	// Before they count as peers: none may look like one of elsewhere, or one that lacks pieces.
-	s.near.Add(int64(near))
-	s.seeds.Add(int64(seeds))
+// Known says that peers were named to the swarm, and how many of them may be in
+// the node's carrier.
+func (s *Supply) Known(peers, near int) {
+	s.near.Add(int64(near)) // before they count as peers: none may look like one of elsewhere
 	s.known.Add(int64(peers))
 	s.wake()
 }
@@ -184,8 +181,7 @@ func (s *Supply) tick(ctx context.Context, now time.Time) error {
 	}
 	need := s.policy.observe(now, view{
 		shared: s.cfg.Shared != nil && s.cfg.Shared(),
-		known:  int(s.known.Load()), knownNear: int(s.near.Load()), seeds: int(s.seeds.Load()),
-		peers: st.Peers, useful: st.Useful, near: st.UsefulNear, lacking: st.Lacking,
+		known:  int(s.known.Load()), knownNear: int(s.near.Load()), peers: st.Peers, useful: st.Useful, near: st.UsefulNear, lacking: st.Lacking,
 		swarm: st.Bytes.Origin + st.Bytes.Peers, reader: len(want.runs) > 0, waited: want.wait,
 	})
 	if held == nil && (need != "" || len(s.loans) > 0) {
