@@ -25,7 +25,11 @@ func newAdmission(most, perClient int) *admission {
 
 // enter admits a request unless there are too many; leave ends it.
 func (a *admission) enter(remote string) (leave func(), ok bool) {
-	client, bounded := clientOf(remote)
+	return a.admit(clientOf(remote))
+}
+
+// admit is enter for a client that has a bound of its own, or has none.
+func (a *admission) admit(client netip.Prefix, bounded bool) (leave func(), ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.total >= a.most || bounded && a.clients[client] >= a.perClient {

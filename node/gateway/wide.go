@@ -16,6 +16,9 @@ const (
 	// wideConns bounds the connections of an address that have it at a time: with what the
 	// kernel counts for its own accounts, they hold 256 MiB.
 	wideConns = 16
+	// wideConnsEach bounds those of one client, so that it leaves some to others. A node begins
+	// to read a gateway over one.
+	wideConnsEach = wideConns / 4
 )
 
 // wideListener gives wide send buffers to as many connections as it has places, and leaves the
@@ -23,11 +26,11 @@ const (
 // it did not get, and then falls silent.
 type wideListener struct {
 	*net.TCPListener
-	places chan struct{} // a token for each wide connection
+	places *admission
 }
 
 func newWideListener(l *net.TCPListener) *wideListener {
-	return &wideListener{l, make(chan struct{}, wideConns)}
+	return &wideListener{l, newAdmission(wideConns, wideConnsEach)}
 }
 
 // Accept implements [net.Listener]. The connections are [net.TCPConn] or embed one, so that
@@ -37,12 +40,11 @@ func (l *wideListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case l.places <- struct{}{}:
-	default:
+	client, _ := clientOf(c.RemoteAddr().String()) // on this host, too: no proxy there needs more
+	leave, ok := l.places.admit(client, true)
+	if !ok {
 		return c, nil
 	}
-	leave := func() { <-l.places }
 	if widen(c) != nil { // and no failure: it only tunes
 		leave()
 		return c, nil

@@ -17,12 +17,14 @@ func listenWide(t *testing.T) *wideListener {
 	return l.(*wideListener)
 }
 
-// Only so many connections have wide buffers at a time; one that is closed makes room for another.
+// Only so many connections have wide buffers at a time, and a client only a part of them; one that is
+// closed makes room for another.
 func TestWideConnections(t *testing.T) {
 	l := listenWide(t)
-	accept := func() (c net.Conn, wide bool) {
+	accept := func(client int) (c net.Conn, wide bool) {
 		t.Helper()
-		far, err := net.Dial("tcp", l.Addr().String())
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(client))}}
+		far, err := d.DialContext(t.Context(), "tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,28 +39,37 @@ func TestWideConnections(t *testing.T) {
 		_, wide = c.(*wideConn)
 		return c, wide
 	}
-	first, wide := accept()
+	first, wide := accept(1)
 	if !wide {
-		if len(l.places) != 0 {
-			t.Errorf("%d places taken for nothing", len(l.places))
+		if n := l.places.underWay(); n != 0 {
+			t.Errorf("%d places taken for nothing", n)
 		}
 		t.Skip("this kernel does not let buffers be widened")
 	}
-	for range wideConns - 1 {
-		if _, wide := accept(); !wide {
-			t.Fatalf("only %d are wide", len(l.places))
+	for range wideConnsEach - 1 {
+		if _, wide := accept(1); !wide {
+			t.Fatalf("a client has only %d", l.places.underWay())
 		}
 	}
-	if _, wide := accept(); wide {
+	if _, wide := accept(1); wide {
+		t.Error("a client has one too many")
+	}
+	for i := wideConnsEach; i < wideConns; i++ {
+		if _, wide := accept(1 + i/wideConnsEach); !wide {
+			t.Fatalf("only %d are wide", l.places.underWay())
+		}
+	}
+	late := 1 + wideConns/wideConnsEach
+	if _, wide := accept(late); wide {
 		t.Error("one too many is wide")
 	}
 	for range 2 { // net/http closes twice, too
 		_ = first.Close()
 	}
-	if n := len(l.places); n != wideConns-1 {
+	if n := l.places.underWay(); n != wideConns-1 {
 		t.Errorf("%d places taken after one was left", n)
 	}
-	if _, wide := accept(); !wide {
+	if _, wide := accept(late); !wide {
 		t.Error("the place that was left is not taken")
 	}
 }
@@ -89,7 +100,7 @@ func TestWideConnectionWithDataKeepsItsPlace(t *testing.T) {
 	eventually(t, "the client's end is full", func() bool { return wide.unacknowledged() > 0 })
 	_ = c.Close()
 	<-left
-	if n := len(l.places); n != 1 {
+	if n := l.places.underWay(); n != 1 {
 		t.Errorf("%d places taken", n)
 	}
 }
