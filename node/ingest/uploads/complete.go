@@ -113,7 +113,7 @@ func (u *Upload) slim() {
 	if !u.complete() || u.running != nil || u.next != nil {
 		return
 	}
-	u.ledger, u.fresh, u.read = nil, nil, nil
+	u.digests, u.ledger, u.fresh, u.read = nil, nil, nil, nil
 	u.appending.close()
 }
 

@@ -36,6 +36,7 @@ func (s *Store) openUpload(task string) (*Upload, error) {
 	if u.key, err = rec.key(); err != nil {
 		return nil, err
 	}
+	u.digests, u.rec.Digests, u.digested = rec.Digests, nil, len(rec.Digests) > 0
 	u.chunks = layout{name: rec.Name, size: rec.Size, chunk: rec.ChunkSize, n: rec.Chunks}
 	if rec.Content != nil {
 		if u.manifest, err = u.readTorrent(root, *rec.Content); err != nil {

@@ -23,12 +23,13 @@ const (
 
 // Upload is one upload. It is safe for concurrent use.
 type Upload struct {
-	store *Store
-	rec   record
-	key   [sha256.Size]byte // of rec
-	at    string            // absolute
-	self  fs.FileInfo       // of the description: another file by that name is another upload
-	left  atomic.Bool       // nothing of it is opened any more
+	store    *Store
+	rec      record            // without its digests
+	key      [sha256.Size]byte // of rec, its digests included
+	digested bool              // it had some
+	at       string            // absolute
+	self     fs.FileInfo       // of the description: another file by that name is another upload
+	left     atomic.Bool       // nothing of it is opened any more
 
 	chunks     layout         // as they are sent
 	writing    [64]sync.Mutex // chunk k is written under the lock k mod 64
@@ -38,6 +39,7 @@ type Upload struct {
 	appending  appender       // used by one commit at a time
 
 	mu       sync.Mutex
+	digests  []api.Digest        // of the chunks, as described; nil where that does not matter any more: see slim
 	ledger   *ledger             // what is durable; nil where that does not matter any more: see slim
 	held     *shoal.PieceSet     // chunks that can be read: what is durable, and what has been written since
 	fresh    map[int]api.Digest  // held, and not durable yet
@@ -56,7 +58,7 @@ type Upload struct {
 }
 
 // undigested reports whether nothing says what chunks should be.
-func (u *Upload) undigested() bool { return u.rec.Content == nil && len(u.rec.Digests) == 0 }
+func (u *Upload) undigested() bool { return u.rec.Content == nil && !u.digested }
 
 // Undigested reports whether there is nothing but a request's own digest to verify chunks against.
 func (u *Upload) Undigested() bool { return u.undigested() }

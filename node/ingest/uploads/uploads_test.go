@@ -534,6 +534,33 @@ func TestCompletedMeanwhile(t *testing.T) {
 	}
 }
 
+// An upload that is complete keeps nothing in memory for each of its chunks, in the process that completed it, in another,
+// or in a later one; and still answers for them.
+func TestCompleteIsSlim(t *testing.T) {
+	data := noise(1, 5*shoal.MinPieceLength/2)
+	for name, d := range kinds(t, data) {
+		dir := t.TempDir()
+		s, other := openStore(t, dir, Limits{}), openStore(t, dir, Limits{})
+		u, v := create(t, s, d), create(t, other, d)
+		for k := range u.Chunks() {
+			check(t, u.Write(k, chunk(u, data, k)))
+		}
+		check(t, errors.Join(u.Finish(t.Context()), v.Refresh()))
+		w, err := openStore(t, dir, Limits{}).Get("t")
+		check(t, err)
+		for who, u := range map[string]*Upload{"the one that completed it": u, "another": v, "a later one": w} {
+			if !u.Complete() || u.digests != nil || u.rec.Digests != nil || u.ledger != nil || u.fresh != nil {
+				t.Errorf("%s, %s: complete %v, %d+%d digests, %+v, %d fresh", name, who, u.Complete(), len(u.digests), len(u.rec.Digests), u.ledger, len(u.fresh))
+			}
+			if again := create(t, u.store, d); again != u || u.Undigested() != (name == "undigested") {
+				t.Errorf("%s, %s: it is not the same any more", name, who)
+			}
+			check(t, u.Write(0, chunk(u, data, 0)))
+			readAll(t, u, data)
+		}
+	}
+}
+
 // A folder that cannot be read for a while costs nothing of what is there.
 func TestGetFailsForAWhile(t *testing.T) {
 	dir := t.TempDir()
@@ -628,5 +655,12 @@ func TestFolder(t *testing.T) {
 	got, err := shoal.BuildManifest(t.Context(), u.Path(), shoal.BuildOptions{PieceLength: shoal.MinPieceLength})
 	if err != nil || got.ID() != m.ID() {
 		t.Errorf("another folder: %v", err)
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -76,16 +76,16 @@ func (u *Upload) describe(ctx context.Context) (m *shoal.Manifest, wrong []int, 
 	if err != nil {
 		return nil, nil, err
 	}
-	digests := u.rec.Digests
-	if len(digests) == 0 {
-		u.mu.Lock()
-		if u.ledger == nil { // another process has completed it: its record says what it is
-			defer u.mu.Unlock()
-			return u.manifest, nil, nil
-		}
-		digests = slices.Clone(u.ledger.digests)
-		u.mu.Unlock()
+	u.mu.Lock()
+	if u.complete() { // by another process: its record says what it is
+		defer u.mu.Unlock()
+		return u.manifest, nil, nil
 	}
+	digests := u.digests
+	if !u.digested {
+		digests = slices.Clone(u.ledger.digests)
+	}
+	u.mu.Unlock()
 	for k := range u.chunks.n {
 		if ctx.Err() != nil {
 			return nil, nil, context.Cause(ctx)

@@ -10,7 +10,8 @@ import (
 )
 
 // Write verifies chunk k and stores it, so that it can be read and the next Sync makes
-// it durable. It keeps no reference to data. Writing what is there does no harm. Of
+// it durable. It keeps no reference to data. Writing what is there does no harm, and of an upload that is
+// complete nothing is written, nor need it be looked at. Of
 // an upload that is [Upload.Undigested] the caller has verified data against the request's digest.
 //
 // [shoal.ErrInvalid] where it has another length, [shoal.ErrCorrupt] where it does not verify,
@@ -55,8 +56,11 @@ func (u *Upload) fits(k int, data []byte) bool {
 	switch {
 	case u.chunks.m != nil:
 		return u.chunks.m.VerifyPiece(k, data)
-	case len(u.rec.Digests) > 0:
-		return sha256.Sum256(data) == u.rec.Digests[k]
+	case u.digested:
+		u.mu.Lock()
+		digests := u.digests
+		u.mu.Unlock()
+		return digests == nil || sha256.Sum256(data) == digests[k]
 	}
 	return true
 }
