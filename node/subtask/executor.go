@@ -110,6 +110,11 @@ func (e *Executor) Resume() {
 		}
 	}
 	e.start()
+	for _, t := range e.tasks {
+		if t.waitsAgain() && !t.final() {
+			e.keep(t) // so that this wait is known after another restart
+		}
+	}
 }
 
 // enqueue has the work done after what is queued. What is queued is bounded by

@@ -53,8 +53,7 @@ func (e *Executor) move(t *task, p api.Priority) {
 
 // newTask lists an order as one that waits. The caller holds mu.
 func (e *Executor) newTask(o api.SubTaskOrder) *task {
-	now := time.Now()
-	t := &task{Order: o, Accepted: now, waits: now, Report: api.SubTaskReport{Task: o.Task, State: api.Pending}}
+	t := &task{Order: o, Accepted: time.Now(), Report: api.SubTaskReport{Task: o.Task, State: api.Pending}}
 	e.tasks[o.Task] = t
 	return t
 }

@@ -154,12 +154,21 @@ func TestQueuedBehindAReader(t *testing.T) {
 }
 
 // B2: what waits once more after a restart is queued for both times, and for no other; what comes of its content meanwhile,
-// as for a reader, is not its own.
+// as for a reader, is not its own. Another restart interrupts neither.
 func TestQueuedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "tasks")
 		c := &fakeContents{}
 		e := accept(openAgain(t, dir, c, 2), orderOf(1, 0), orderOf(2, 0), orderOf(3, 0))
+		defer func() { e.Close() }()
+		restart := func() {
+			t.Helper()
+			check(t, e.Close())
+			time.Sleep(time.Second)
+			e = openAgain(t, dir, c, 1)
+			e.Resume()
+			idle(e)
+		}
 		time.Sleep(3 * time.Second)
 		c.count(100)
 		c.account(api.Why{Active: 1})
@@ -168,18 +177,12 @@ func TestQueuedTwice(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		c.count(500)
 		c.account(api.Why{Active: 3})
-		if err := e.Close(); err != nil {
-			t.Fatal(err)
-		}
-		e = openAgain(t, dir, c, 1)
-		defer e.Close()
-		e.Resume()
-		idle(e)
+		restart()
 		time.Sleep(2 * time.Second) // shorter than what begins in the place of a stalled one
 		if got := states(e); got != "t1=succeeded t2=running t3=pending" {
 			t.Fatal(got)
 		}
-		check := func(state api.State, origin int64, want api.Why) {
+		report := func(state api.State, origin int64, want api.Why) {
 			t.Helper()
 			for _, r := range e.Reports() {
 				if r.Task == "t3" && (r.State != state || r.Bytes.Origin != origin || r.Why != want) {
@@ -189,15 +192,18 @@ func TestQueuedTwice(t *testing.T) {
 		}
 		c.count(900)
 		c.account(api.Why{Active: 4, NoPeer: 1})
-		check(api.Pending, 400, api.Why{Queued: 3 + 2, Active: 2})
+		report(api.Pending, 400, api.Why{Queued: 3 + 2, Active: 2})
+		restart() // the order waits while the node is away, too
+		c.count(1000)
+		report(api.Pending, 400, api.Why{Queued: 3 + 2 + 1, Active: 2})
 		time.Sleep(time.Second)
 		e.Settle(contentOf(2), nil)
 		idle(e)
-		check(api.Running, 400, api.Why{Queued: 3 + 2 + 1, Active: 2})
+		report(api.Running, 400, api.Why{Queued: 3 + 2 + 1 + 1, Active: 2})
 		time.Sleep(time.Second)
-		c.count(1200)
+		c.count(1300)
 		c.account(api.Why{Active: 5, NoPeer: 1})
-		check(api.Running, 700, api.Why{Queued: 3 + 2 + 1, Active: 3})
+		report(api.Running, 700, api.Why{Queued: 3 + 2 + 1 + 1, Active: 3})
 	})
 }
 

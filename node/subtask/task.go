@@ -13,18 +13,17 @@ type task struct {
 	Accepted time.Time         `json:"accepted"`
 	Began    time.Time         `json:"began,omitzero"`     // the first time, over all restarts; zero: others have gone first so far
 	Queued   float64           `json:"queued,omitempty"`   // seconds for which others went first, without the wait under way
+	Waits    time.Time         `json:"waits,omitzero"`     // since when others go first again, over all restarts; zero: they don't
 	Before   api.Bytes         `json:"before"`             // of the content's counters, what is not the order's: from before it began, and while it waited again
 	WhyThen  api.Why           `json:"why_then,omitzero"`  // of its account of time, likewise
-	Report   api.SubTaskReport `json:"report"`             // as far as it is final; while it is not, pending says that others go first
+	Report   api.SubTaskReport `json:"report"`             // as far as it is final; while it is not, pending says that others go first, and has what came before they did again
 	Dropping bool              `json:"dropping,omitempty"` // cancelled, and what was fetched is still to be removed
 	Heir     bool              `json:"heir,omitempty"`     // a cancelled order left what was fetched to this one, to remove it if it is cancelled too
 
-	kept      bool          // it is in the journal
-	asleep    bool          // from before a restart, and not yet resumed
-	here      bool          // its content was here, or on its way, when it came
-	delivered bool          // while dropping: the tracker has the report
-	waits     time.Time     // since when others go first, while it waits
-	then      library.Tally // the content's when that began
+	kept      bool // it is in the journal
+	asleep    bool // from before a restart, and not yet resumed
+	here      bool // its content was here, or on its way, when it came
+	delivered bool // while dropping: the tracker has the report
 	pulse     pulse
 }
 
@@ -32,32 +31,40 @@ func (t *task) final() bool   { return t.Report.State.Final() }
 func (t *task) waiting() bool { return t.Report.State == api.Pending && !t.asleep }
 func (t *task) running() bool { return t.Report.State == api.Running && !t.asleep }
 
-// wait has the order wait for its turn after a restart; ty is the content's tally. For one that had not begun no other time
-// has passed than that in which others went first.
+// wait has the order wait for its turn after a restart; ty is the content's tally. What had waited goes on to, as if the
+// node had not been away.
 func (t *task) wait(ty library.Tally, now time.Time) {
-	t.Report.State, t.waits, t.then = api.Pending, now, ty
-	if t.Began.IsZero() {
-		t.waits = t.Accepted
+	t.Report.State = api.Pending
+	if t.Began.IsZero() || t.waitsAgain() {
+		return
 	}
+	t.Waits = now
+	t.Report.Bytes, t.Report.Why = since(ty.Bytes, t.Before), whySince(ty.Why, t.WhyThen)
 }
+
+// waitsAgain reports whether others go first although the order had begun.
+func (t *task) waitsAgain() bool { return !t.Waits.IsZero() }
 
 // queued is for how many seconds others have gone first.
 func (t *task) queued(now time.Time) float64 {
-	if !t.waiting() {
+	from := t.Waits
+	switch {
+	case t.Began.IsZero():
+		from = t.Accepted // no other time has passed
+	case !t.waitsAgain():
 		return t.Queued
 	}
-	return t.Queued + max(0, now.Sub(t.waits).Seconds()) // the clock may have been set back
+	return t.Queued + max(0, now.Sub(from).Seconds()) // the clock may have been set back
 }
 
-// begin takes note that the order's turn has come; ty is the content's tally.
+// begin takes note that the order's turn has come; ty is the content's tally. Of that nothing is the order's own but what
+// had come before it waited again.
 func (t *task) begin(ty library.Tally, now time.Time) {
-	t.Queued = t.queued(now)
+	t.Queued, t.Waits = t.queued(now), time.Time{}
 	if t.Began.IsZero() {
-		t.Began, t.Before, t.WhyThen = now, ty.Bytes, ty.Why
-	} else { // what has come while it waited again is not its own
-		t.Before = since(ty.Bytes, since(t.then.Bytes, t.Before))
-		t.WhyThen = whySince(ty.Why, whySince(t.then.Why, t.WhyThen))
+		t.Began = now
 	}
+	t.Before, t.WhyThen = since(ty.Bytes, t.Report.Bytes), whySince(ty.Why, t.Report.Why)
 	t.Report.State = api.Running
 	t.pulse = pulse{moved: now}
 }
@@ -76,11 +83,9 @@ func (t *task) current(ty library.Tally, now time.Time) api.SubTaskReport {
 	}
 	r.Pieces = ty.Pieces
 	r.Faults = ty.Faults
-	if t.waiting() {
-		ty = t.then
+	if !t.waitsAgain() {
+		r.Bytes, r.Why = since(ty.Bytes, t.Before), whySince(ty.Why, t.WhyThen)
 	}
-	r.Bytes = since(ty.Bytes, t.Before)
-	r.Why = whySince(ty.Why, t.WhyThen)
 	r.Why.Queued = t.queued(now)
 	return r
 }
