@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"bytes"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,28 +9,21 @@ import (
 
 	"github.com/shoal-cdn/shoal/node"
 	"github.com/shoal-cdn/shoal/node/api"
-	"github.com/shoal-cdn/shoal/tracker"
 	tapi "github.com/shoal-cdn/shoal/tracker/api"
 )
 
 // A node that starts again while no tracker answers, at another port, goes on with
 // the peers that it knew last (B4).
 func TestRestartWithoutTracker(t *testing.T) {
-	tr, err := tracker.New(tracker.Config{Data: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tr.Close()
-	srv := httptest.NewServer(tr.Handler())
-	defer srv.Close()
+	url, _, vanish := startMortalTracker(t)
 	dir := t.TempDir()
 	want := writeFile(t, filepath.Join(dir, "file.bin"), 6<<20)
-	origin := start(t, node.Config{Name: "origin", Data: t.TempDir(), Trackers: []string{srv.URL}, Up: 1 << 20})
+	origin := start(t, node.Config{Name: "origin", Data: t.TempDir(), Trackers: []string{url}, Up: 1 << 20})
 	seeded, err := origin.Seed(t.Context(), filepath.Join(dir, "file.bin"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := startNode(t, "edge", t.TempDir(), srv.URL)
+	n := startNode(t, "edge", t.TempDir(), url)
 	if _, err := n.Fetch(t.Context(), api.Fetch{Content: seeded.Content}); err != nil {
 		t.Fatal(err)
 	}
@@ -41,9 +33,8 @@ func TestRestartWithoutTracker(t *testing.T) {
 	}
 	eventually(t, "some of it is there", func() bool { return has(n).PiecesHeld > 2 })
 	n.stop()
-	srv.CloseClientConnections()
-	srv.Close()
-	n = startNode(t, "edge", n.data, srv.URL)
+	vanish()
+	n = startNode(t, "edge", n.data, url)
 	if c := has(n); c.PiecesHeld == c.Pieces && c.Pieces > 0 {
 		t.Fatal("all was there before the restart")
 	}
@@ -58,15 +49,9 @@ func TestRestartWithoutTracker(t *testing.T) {
 // when the tracker is gone: by the nodes that it told them of, and those that these know
 // (B4).
 func TestNewcomerWithoutTracker(t *testing.T) {
-	tr, err := tracker.New(tracker.Config{Data: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tr.Close()
-	srv := httptest.NewServer(tr.Handler())
-	defer srv.Close()
+	url, _, vanish := startMortalTracker(t)
 	with := func(name string) *running {
-		return start(t, node.Config{Name: name, Data: t.TempDir(), Trackers: []string{srv.URL}, DHT: true})
+		return start(t, node.Config{Name: name, Data: t.TempDir(), Trackers: []string{url}, DHT: true})
 	}
 	known := func(n *running) string { return metric(t, n, "shoal_node_known_peers") }
 
@@ -82,8 +67,7 @@ func TestNewcomerWithoutTracker(t *testing.T) {
 	}
 	third := with("third")
 	eventually(t, "the third knows both", func() bool { return known(third) == "2" })
-	srv.CloseClientConnections()
-	srv.Close()
+	vanish()
 
 	for _, n := range []*running{third, first} {
 		if _, err := n.Fetch(t.Context(), api.Fetch{Content: seeded.Content}); err != nil {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +31,13 @@ func logTo(t *testing.T) *slog.Logger {
 // startTracker runs a real tracker on loopback.
 func startTracker(t *testing.T) (url string, c *tapi.Client) {
 	t.Helper()
+	url, c, _ = startMortalTracker(t)
+	return url, c
+}
+
+// startMortalTracker is startTracker for one that vanishes before the test ends.
+func startMortalTracker(t *testing.T) (url string, c *tapi.Client, vanish func()) {
+	t.Helper()
 	tr, err := tracker.New(tracker.Config{Data: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +46,7 @@ func startTracker(t *testing.T) (url string, c *tapi.Client) {
 	ended := make(chan error, 1)
 	go func() { ended <- tr.Run(ctx) }()
 	srv := httptest.NewServer(tr.Handler())
-	t.Cleanup(func() {
+	vanish = sync.OnceFunc(func() {
 		stop()
 		srv.CloseClientConnections()
 		srv.Close()
@@ -46,10 +54,11 @@ func startTracker(t *testing.T) (url string, c *tapi.Client) {
 			t.Errorf("tracker: %v", err)
 		}
 	})
+	t.Cleanup(vanish)
 	if c, err = tapi.NewClient([]string{srv.URL}, nil); err != nil {
 		t.Fatal(err)
 	}
-	return srv.URL, c
+	return srv.URL, c, vanish
 }
 
 // running is a node that runs until stop.

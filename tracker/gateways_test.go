@@ -1,7 +1,6 @@
 package tracker
 
 import (
-	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"testing"
@@ -51,10 +50,7 @@ func TestOwnGateways(t *testing.T) {
 
 // A node with gateways that aren't its own is taken in without them.
 func TestForeignGatewaysAreDropped(t *testing.T) {
-	tr := newTracker(t)
-	s := httptest.NewServer(tr.Handler())
-	defer s.Close()
-	c := must(api.NewClient([]string{s.URL}, s.Client()))
+	_, c := onLoopback(t, newTracker(t))
 	own := "http://127.0.0.1:81"
 	must(c.Announce(t.Context(), api.Announce{Session: "s", Full: true, Node: api.NodeInfo{
 		ID: "id1", Name: "n", Addrs: []string{"/ip4/127.0.0.1/tcp/1"},

@@ -15,7 +15,14 @@ import (
 
 func newTracker(t testing.TB) *Tracker {
 	t.Helper()
-	tr, err := New(Config{Data: t.TempDir()})
+	return newTrackerWith(t, Config{})
+}
+
+// newTrackerWith is newTracker for a tracker that is configured, but for its data.
+func newTrackerWith(t testing.TB, cfg Config) *Tracker {
+	t.Helper()
+	cfg.Data = t.TempDir()
+	tr, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,13 +30,18 @@ func newTracker(t testing.TB) *Tracker {
 	return tr
 }
 
+// onLoopback serves a tracker until the test ends.
+func onLoopback(t testing.TB, tr *Tracker) (url string, c *api.Client) {
+	t.Helper()
+	s := httptest.NewServer(tr.Handler())
+	t.Cleanup(s.Close)
+	return s.URL, must(api.NewClient([]string{s.URL}, s.Client()))
+}
+
 // TestErrorsOverHTTP: the kinds of errors survive the way to the client.
 func TestErrorsOverHTTP(t *testing.T) {
 	m := content(t, 1)
-	tr := newTracker(t)
-	s := httptest.NewServer(tr.Handler())
-	defer s.Close()
-	c := must(api.NewClient([]string{s.URL}, s.Client()))
+	_, c := onLoopback(t, newTracker(t))
 	ctx := t.Context()
 	must(c.PutContent(ctx, m.Torrent()))
 	n := api.Announce{Session: "s", Full: true, Node: api.NodeInfo{ID: "id1", Name: "n"}}
@@ -118,9 +130,8 @@ func TestRawHTTP(t *testing.T) {
 // TestOpenAPI: the document names every path of the protocol and is closed
 // under its references.
 func TestOpenAPI(t *testing.T) {
-	s := httptest.NewServer(newTracker(t).Handler())
-	defer s.Close()
-	body := fetch(t, s.URL+"/openapi.json")
+	url, _ := onLoopback(t, newTracker(t))
+	body := fetch(t, url+"/openapi.json")
 	var doc struct {
 		Paths      map[string]map[string]json.RawMessage
 		Components struct{ Schemas map[string]json.RawMessage }
@@ -166,12 +177,9 @@ func TestOpenAPI(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	tr := newTracker(t)
-	s := httptest.NewServer(tr.Handler())
-	defer s.Close()
-	c := must(api.NewClient([]string{s.URL}, nil))
+	url, c := onLoopback(t, newTracker(t))
 	must(c.Announce(t.Context(), api.Announce{Session: "s", Full: true, Node: api.NodeInfo{ID: "id1", Name: "n"}}))
-	body := fetch(t, s.URL+"/metrics")
+	body := fetch(t, url+"/metrics")
 	for _, line := range []string{
 		"shoal_tracker_nodes_alive 1", "shoal_tracker_contents 0", `shoal_tracker_tasks{state="running"} 0`,
 		`shoal_tracker_announces_total{result="started"} 1`, "shoal_tracker_announce_seconds_count 1", "shoal_tracker_announces_held 0",

@@ -2,7 +2,6 @@ package tracker
 
 import (
 	"errors"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/shoal-cdn/shoal"
@@ -12,9 +11,7 @@ import (
 // TestPeersBeforeAnnounce: a live node is told who has a content before it announces that
 // it fetches it.
 func TestPeersBeforeAnnounce(t *testing.T) {
-	s := httptest.NewServer(newTracker(t).Handler())
-	defer s.Close()
-	c := must(api.NewClient([]string{s.URL}, s.Client()))
+	_, c := onLoopback(t, newTracker(t))
 	m := content(t, 1)
 	announce := func(id shoal.NodeID, holdings ...api.Holding) {
 		must(c.Announce(t.Context(), api.Announce{

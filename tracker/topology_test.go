@@ -1,7 +1,6 @@
 package tracker
 
 import (
-	"net/http/httptest"
 	"reflect"
 	"strings"
 	"testing"
@@ -14,11 +13,7 @@ import (
 // metrics, if it is of a carrier that the node is in.
 func TestTopology(t *testing.T) {
 	s, _ := places(t, "198.18.1.0/24,AS1\n198.18.2.0/24,AS2\n")
-	tr := must(New(Config{Data: t.TempDir(), Where: s}))
-	defer tr.Close()
-	srv := httptest.NewServer(tr.Handler())
-	defer srv.Close()
-	c := must(api.NewClient([]string{srv.URL}, srv.Client()))
+	url, c := onLoopback(t, newTrackerWith(t, Config{Where: s}))
 	if top := must(c.Topology(t.Context())); top.Carriers == nil || top.Paths == nil || len(top.Carriers)+len(top.Paths) > 0 {
 		t.Errorf("before any announce: %#v", top)
 	}
@@ -48,7 +43,7 @@ func TestTopology(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if metrics := fetch(t, srv.URL+"/metrics"); !strings.Contains(metrics, `shoal_tracker_carrier_bytes_total{from="AS1",to="AS3"} 1000`) {
+	if metrics := fetch(t, url+"/metrics"); !strings.Contains(metrics, `shoal_tracker_carrier_bytes_total{from="AS1",to="AS3"} 1000`) {
 		t.Error("the bytes are not in the metrics")
 	}
 }

@@ -3,7 +3,6 @@ package tracker
 import (
 	"context"
 	"errors"
-	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -76,11 +75,7 @@ func TestLocate(t *testing.T) {
 // it, and a changed table reaches the node while its announce is held.
 func TestWhere(t *testing.T) {
 	s, path := places(t, "198.18.1.0/24,AS1,north")
-	tr := must(New(Config{Data: t.TempDir(), Where: s}))
-	defer tr.Close()
-	srv := httptest.NewServer(tr.Handler())
-	defer srv.Close()
-	c := must(api.NewClient([]string{srv.URL}, srv.Client()))
+	_, c := onLoopback(t, newTrackerWith(t, Config{Where: s}))
 	a := api.Announce{Session: "s", Full: true, Node: api.NodeInfo{
 		ID: "id1", Name: "n", Addrs: []string{"/ip4/198.18.1.7/tcp/1"}, Locality: shoal.Locality{Site: "dc9"},
 	}}
