@@ -4,7 +4,6 @@ package system
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -53,16 +52,13 @@ func TestNodeKilledHalfWay(t *testing.T) {
 	t.Parallel()
 	const rate = 80 * mbit
 	w := newWorld(t, 3, rate)
-	source := filepath.Join(t.TempDir(), "file.bin")
-	randomFile(t, source, 2*fileSize, 2)
-	seeded, err := w.origin.Seed(t.Context(), source)
-	must(t, err)
+	source, id := seedFile(t, w.origin, "file.bin", 2*fileSize, 2)
 	ctx := within(t, patience)
 	victim := w.nodes[1]
 	before, err := victim.Host().Counters()
 	must(t, err)
-	wait := w.start(ctx, seeded.Content, "n00", "n01", "n02")
-	waitPieces(ctx, t, victim, seeded.Content, 0.5)
+	wait := w.start(ctx, id, "n00", "n01", "n02")
+	waitPieces(ctx, t, victim, id, 0.5)
 	must(t, victim.Kill())
 	must(t, victim.Restart(ctx))
 	wait()
@@ -85,16 +81,13 @@ func TestTrackerKilledHalfWay(t *testing.T) {
 	t.Parallel()
 	const rate = 80 * mbit
 	w := newWorld(t, 3, rate)
-	source := filepath.Join(t.TempDir(), "file.bin")
-	randomFile(t, source, 2*fileSize, 3)
-	seeded, err := w.origin.Seed(t.Context(), source)
-	must(t, err)
+	source, id := seedFile(t, w.origin, "file.bin", 2*fileSize, 3)
 	ctx := within(t, patience)
-	wait := w.start(ctx, seeded.Content, "n00", "n01", "n02")
-	waitPieces(ctx, t, w.nodes[0], seeded.Content, 0.5)
+	wait := w.start(ctx, id, "n00", "n01", "n02")
+	waitPieces(ctx, t, w.nodes[0], id, 0.5)
 	must(t, w.tracker.Kill())
 	for _, n := range w.nodes {
-		waitPieces(ctx, t, n, seeded.Content, 1)
+		waitPieces(ctx, t, n, id, 1)
 	}
 	must(t, w.tracker.Restart(ctx))
 	task := wait()

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,23 +26,6 @@ func (w *world) placedNode(name string, rate shoal.Rate, args ...string) *cluste
 	})
 	must(w.t, err)
 	return n
-}
-
-// drop has a host drop, in silence, what arrives and fits one of these matches
-// of nft(8).
-func drop(t *testing.T, h *lab.Host, matches ...string) {
-	t.Helper()
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("needs nft")
-	}
-	script := "add table ip wall; add chain ip wall in { type filter hook input priority 0; }"
-	for _, m := range matches {
-		script += "; add rule ip wall in " + m + " drop"
-	}
-	out, err := h.Command(t.Context(), "nft", script).CombinedOutput()
-	if err != nil {
-		t.Fatalf("nft on %s: %v: %s", h.Name(), err, out)
-	}
 }
 
 // fetches has one node get a content, and returns how that went.
@@ -71,11 +53,8 @@ func TestPeersBlocked(t *testing.T) {
 	}{{origin, node, "dport"}, {node, origin, "sport"}} {
 		drop(t, f.at.Host(), fmt.Sprintf("ip saddr %v meta l4proto {tcp, udp} th %s != 7280", f.from.Host().Addr(), f.port))
 	}
-	source := filepath.Join(t.TempDir(), "file.bin")
-	randomFile(t, source, fileSize, 7)
-	seeded, err := origin.Seed(t.Context(), source)
-	must(t, err)
-	s := w.fetches(within(t, patience), node, seeded.Content)
+	source, id := seedFile(t, origin, "file.bin", fileSize, 7)
+	s := w.fetches(within(t, patience), node, id)
 	sameFile(t, source, node)
 	if s.Bytes.Upstream < int64(fileSize) || s.Bytes.Origin+s.Bytes.Peers > 0 {
 		t.Errorf("bytes by source: %+v, want all from an upstream", s.Bytes)
@@ -90,15 +69,12 @@ func TestPush(t *testing.T) {
 	const rate = 80 * mbit
 	w := newWorld(t, 0, rate)
 	holder, node := w.placedNode("holder", rate), w.placedNode("walled", rate)
-	source := filepath.Join(t.TempDir(), "file.bin")
-	randomFile(t, source, fileSize, 8)
-	seeded, err := holder.Seed(t.Context(), source)
-	must(t, err)
+	source, id := seedFile(t, holder, "file.bin", fileSize, 8)
 	from := fmt.Sprintf("ip saddr %v ", node.Host().Addr())
 	for _, n := range []*cluster.Node{w.origin, holder} {
 		drop(t, n.Host(), from+"tcp flags & (syn | ack) == syn", from+"meta l4proto udp")
 	}
-	s := w.fetches(within(t, patience), node, seeded.Content)
+	s := w.fetches(within(t, patience), node, id)
 	sameFile(t, source, node)
 	if s.Bytes.Origin < int64(fileSize) {
 		t.Errorf("bytes by source: %+v, want all over the connection that the origin opened", s.Bytes)

@@ -18,10 +18,7 @@ func TestBadPeers(t *testing.T) {
 	t.Parallel()
 	const rate = 20 * mbit
 	w := newWorld(t, 3, rate)
-	source := filepath.Join(t.TempDir(), "file.bin")
-	randomFile(t, source, max(fileSize, 16<<20), 4)
-	seeded, err := w.origin.Seed(t.Context(), source)
-	must(t, err)
+	source, id := seedFile(t, w.origin, "file.bin", max(fileSize, 16<<20), 4)
 	self, err := os.Executable()
 	must(t, err)
 	for _, kind := range []string{"corrupt", "mute"} {
@@ -30,7 +27,7 @@ func TestBadPeers(t *testing.T) {
 			Name: kind, Command: []string{self}, Log: filepath.Join(t.ArtifactDir(), kind+".log"),
 			Env: []string{
 				evilKind + "=" + kind, evilName + "=" + kind, evilListen + "=" + h.AddrPort(7000).String(),
-				evilTracker + "=" + w.tracker.URL, evilContent + "=" + seeded.Content.String(),
+				evilTracker + "=" + w.tracker.URL, evilContent + "=" + id.String(),
 			},
 		})
 		must(t, err)
@@ -38,11 +35,11 @@ func TestBadPeers(t *testing.T) {
 	ctx := within(t, patience)
 	for holders := 0; holders < 3; {
 		var c tapi.Content
-		must(t, w.tracker.Get(ctx, "/v1/contents/"+seeded.Content.String(), &c))
+		must(t, w.tracker.Get(ctx, "/v1/contents/"+id.String(), &c))
 		holders = c.Holders
 		time.Sleep(20 * time.Millisecond)
 	}
-	task := w.distribute(ctx, seeded.Content, "n00", "n01", "n02")
+	task := w.distribute(ctx, id, "n00", "n01", "n02")
 	named := make(map[string]bool)
 	for i, n := range w.nodes {
 		sameFile(t, source, n)

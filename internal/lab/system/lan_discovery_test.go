@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -37,10 +36,7 @@ func TestLANWithoutTracker(t *testing.T) {
 	forger := startForger(t, router.via(w.host("forger", 0)))
 	origin, err := c.StartNode(t.Context(), router.via(w.host("origin", rate)), cluster.NodeConfig{Up: rate, Down: rate})
 	must(t, err)
-	source := filepath.Join(t.TempDir(), "file.bin")
-	randomFile(t, source, fileSize, 8)
-	seeded, err := origin.Seed(t.Context(), source)
-	must(t, err)
+	source, id := seedFile(t, origin, "file.bin", fileSize, 8)
 
 	ctx := within(t, patience)
 	dir := t.TempDir()
@@ -51,16 +47,14 @@ func TestLANWithoutTracker(t *testing.T) {
 		h := router.via(w.host(name, rate))
 		all.Go(func() {
 			copied := filepath.Join(dir, name)
-			err := c.Command(ctx, h, nil, "get", seeded.Content.String(), "-o", copied,
+			err := c.Command(ctx, h, nil, "get", id.String(), "-o", copied,
 				"--listen", h.AddrPort(7000).String(), "--up", rate.String(), "--down", rate.String())
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			t.Logf("%s: %.2f s", name, time.Since(begun).Seconds())
-			if out, err := exec.Command("cmp", source, copied).CombinedOutput(); err != nil {
-				t.Errorf("%s: %v: %s", name, err, out)
-			}
+			sameBytes(t, name, source, copied)
 		})
 	}
 	all.Wait()
@@ -106,7 +100,7 @@ func newRouter(t *testing.T, h *lab.Host) *router {
 // via makes the router the host's way to everywhere else.
 func (r *router) via(h *lab.Host) *lab.Host {
 	r.t.Helper()
-	r.run(h, "ip route replace default via "+r.Addr().String())
+	ip(r.t, h, "route", "replace", "default", "via", r.Addr().String())
 	return h
 }
 
@@ -120,11 +114,7 @@ func (r *router) forwarded(t *testing.T) int {
 
 func (r *router) run(h *lab.Host, script string) string {
 	r.t.Helper()
-	out, err := h.Command(r.t.Context(), "sh", "-c", script).CombinedOutput()
-	if err != nil {
-		r.t.Fatalf("%s: %v: %s", h.Name(), err, out)
-	}
-	return string(out)
+	return on(r.t, h, "sh", "-c", script)
 }
 
 // The environment of a process of this test binary that forges answers: where it

@@ -3,7 +3,6 @@
 package system
 
 import (
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -28,20 +27,15 @@ func TestLANInterfaceMadeAnew(t *testing.T) {
 	cable(t, a, addrA+"/31", b, addrB+"/31")
 	holder, err := w.cluster.StartNode(t.Context(), a, cluster.NodeConfig{Args: []string{"--listen", addrA + ":7000"}})
 	must(t, err)
-	source := filepath.Join(t.TempDir(), "file.bin")
-	randomFile(t, source, 1<<20, 51)
-	seeded, err := holder.Seed(t.Context(), source)
-	must(t, err)
+	source, id := seedFile(t, holder, "file.bin", 1<<20, 51)
 
 	get := func(name string) {
 		t.Helper()
 		begun := time.Now()
 		copied := filepath.Join(t.TempDir(), name)
-		must(t, w.cluster.Command(within(t, patience), b, nil, "get", seeded.Content.String(), "-o", copied, "--listen", addrB+":7000"))
+		must(t, w.cluster.Command(within(t, patience), b, nil, "get", id.String(), "-o", copied, "--listen", addrB+":7000"))
 		t.Logf("%s: %.2f s", name, time.Since(begun).Seconds())
-		if out, err := exec.Command("cmp", source, copied).CombinedOutput(); err != nil {
-			t.Errorf("%s: %v: %s", name, err, out)
-		}
+		sameBytes(t, name, source, copied)
 	}
 	get("before")
 	before := indexOf(t, a, "eth1")

@@ -31,15 +31,12 @@ func TestInternalFirst(t *testing.T) {
 	must(t, err)
 	gateway := []string{"--gateway", "0.0.0.0:7180", "--gateway-tls", "0.0.0.0:7280"}
 	origin, node := w.listening(a, gateway), w.listening(b, gateway)
-	source := filepath.Join(t.TempDir(), "file.bin")
-	randomFile(t, source, fileSize, 21)
-	seeded, err := origin.Seed(t.Context(), source)
-	must(t, err)
+	source, id := seedFile(t, origin, "file.bin", fileSize, 21)
 
 	external, err := b.Counters()
 	must(t, err)
 	internal := received(t, b, "eth1")
-	task := w.distribute(within(t, patience), seeded.Content, node.Name())
+	task := w.distribute(within(t, patience), id, node.Name())
 	sameFile(t, source, node)
 	after, err := b.Counters()
 	must(t, err)
@@ -70,12 +67,9 @@ func TestDialledInOwnCarrier(t *testing.T) {
 	must(t, err)
 	gateway := []string{"--gateway", "off", "--gateway-tls", "off"}
 	origin, node := w.listening(a, gateway), w.listening(b, gateway)
-	source := filepath.Join(t.TempDir(), "file.bin")
-	randomFile(t, source, fileSize, 22)
-	seeded, err := origin.Seed(t.Context(), source)
-	must(t, err)
+	source, id := seedFile(t, origin, "file.bin", fileSize, 22)
 	before := received(t, b, "eth1")
-	task := w.distribute(within(t, patience), seeded.Content, node.Name())
+	task := w.distribute(within(t, patience), id, node.Name())
 	sameFile(t, source, node)
 	came, crossed := received(t, b, "eth1")-before, task.Nodes[0].Bytes.CrossCarrier
 	t.Logf("%v in %.2f s: received %v by the line of its own carrier, %v count as cross-carrier", fileSize, task.Seconds, shoal.Size(came), shoal.Size(crossed))
@@ -140,9 +134,7 @@ func cable(t *testing.T, a *lab.Host, addrA string, b *lab.Host, addrB string) {
 
 func ip(t *testing.T, h *lab.Host, args ...string) {
 	t.Helper()
-	if out, err := h.Command(t.Context(), "ip", args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s: ip %s: %v: %s", h.Name(), strings.Join(args, " "), err, out)
-	}
+	on(t, h, "ip", args...)
 }
 
 // received is how many bytes an interface of a host has received (proc(5)).

@@ -169,6 +169,16 @@ func randomFile(t testing.TB, path string, n shoal.Size, seed uint64) {
 	}
 }
 
+// seedFile has a node seed a new file, whose bytes depend on the seed only.
+func seedFile(t testing.TB, n *cluster.Node, name string, size shoal.Size, seed uint64) (path string, id shoal.ContentID) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), name)
+	randomFile(t, path, size, seed)
+	seeded, err := n.Seed(t.Context(), path)
+	must(t, err)
+	return path, seeded.Content
+}
+
 // distribute runs a task to the nodes named and returns it when it has ended.
 func (w *world) distribute(ctx context.Context, id shoal.ContentID, nodes ...string) tapi.Task {
 	w.t.Helper()
@@ -194,8 +204,5 @@ func within(t *testing.T, d time.Duration) context.Context {
 // sameFile compares what a node published with the source.
 func sameFile(t *testing.T, source string, n *cluster.Node) {
 	t.Helper()
-	published := filepath.Join(n.Dir, "files", filepath.Base(source))
-	if out, err := exec.Command("cmp", source, published).CombinedOutput(); err != nil {
-		t.Errorf("%s: %v: %s", n.Name(), err, out)
-	}
+	sameBytes(t, n.Name(), source, filepath.Join(n.Dir, "files", filepath.Base(source)))
 }

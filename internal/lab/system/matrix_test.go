@@ -24,7 +24,7 @@ func TestMatrix(t *testing.T) {
 	w := eastWest(t, there, back)
 	w.origin = w.in(w.carrier, "origin", 0, "--gateway", "off", "--gateway-tls", "off") // which the matrix doesn't count
 	w.nodes = []*cluster.Node{w.in(w.other, "edge0", 0), w.in(w.other, "edge1", 0)}
-	_, id := w.seedFile("file.bin", fileSize, 11)
+	_, id := seedFile(t, w.origin, "file.bin", fileSize, 11)
 	task := w.distribute(within(t, patience), id, "edge0", "edge1")
 	var crossed int64
 	for _, s := range task.Nodes {

@@ -51,9 +51,7 @@ func BenchmarkSolo(b *testing.B) {
 			s.shoal(b, &task, "task", "create", content, "--tracker", s.tracker, "--nodes", name, "--wait", "--json")
 			took += time.Since(start)
 			cpu += cpuOf(b, s.origin) - before + cpuOf(b, node)
-			if out, err := exec.Command("cmp", source, filepath.Join(dir, name, "files", "file.bin")).CombinedOutput(); err != nil {
-				b.Fatalf("%v: %s", err, out)
-			}
+			sameBytes(b, name, source, filepath.Join(dir, name, "files", "file.bin"))
 			b.ReportMetric(mib(statsOf(b, node).PeakRSS), "node-peak-MiB")
 			stop(b, node)
 			must(b, os.RemoveAll(filepath.Join(dir, name)))
@@ -68,9 +66,7 @@ func BenchmarkSolo(b *testing.B) {
 			out := filepath.Join(dir, "curl.bin")
 			start := time.Now()
 			cmd := exec.Command("sh", "-c", `curl -sk -o "$1" "$2" && sync -d "$1" && sha256sum "$1"`, "sh", out, url)
-			if text, err := cmd.CombinedOutput(); err != nil {
-				b.Fatalf("%v: %s", err, text)
-			}
+			output(b, cmd)
 			took += time.Since(start)
 			cpu += cpuOf(b, nginx) - before + cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 			must(b, os.Remove(out))

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/shoal-cdn/shoal/internal/lab"
 	"github.com/shoal-cdn/shoal/internal/lab/cluster"
 )
 
@@ -48,27 +47,6 @@ func TestFetchThrottledTCP(t *testing.T) {
 	t.Logf("known of upstreams: %q", known)
 	if len(known) != 2 {
 		t.Errorf("metrics tell %q of upstreams, want a goodput of each transport", known)
-	}
-}
-
-// countBytes counts the bytes that a host gets, after what [drop] drops, and that fit a match of nft(8).
-func countBytes(t *testing.T, h *lab.Host, match string) func() int64 {
-	t.Helper()
-	nft := func(args ...string) string {
-		t.Helper()
-		out, err := h.Command(t.Context(), "nft", args...).CombinedOutput()
-		if err != nil {
-			t.Fatalf("nft on %s: %v: %s", h.Name(), err, out)
-		}
-		return string(out)
-	}
-	nft("add rule ip wall in " + match + " counter")
-	return func() (n int64) {
-		t.Helper()
-		_, text, _ := strings.Cut(nft("list chain ip wall in"), match+" counter packets ")
-		_, err := fmt.Sscanf(text, "%d bytes %d", new(int64), &n)
-		must(t, err)
-		return n
 	}
 }
 

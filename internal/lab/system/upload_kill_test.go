@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,17 +18,18 @@ import (
 	"github.com/shoal-cdn/shoal/internal/lab/cluster"
 )
 
-// Client and server are killed five times each at random: what was acknowledged
+// Client and server are killed five times each at random, the server by power cuts: what was acknowledged
 // is not sent again, and the file is whole (M9, R3).
 func TestUploadKilled(t *testing.T) {
 	t.Parallel()
 	size := 8 * fileSize
-	w := newUploadWorld(t, 80*mbit, size)
-	k := &killing{uploadWorld: w, size: size, servers: []*cluster.Node{w.ingest}}
+	d := newDisk(t, 2*size)
+	w := newUploadWorld(t, 80*mbit, size, "--ingest-store", d.dir)
+	k := &killing{uploadWorld: w, size: size, servers: []*cluster.Node{w.ingest}, disk: d}
 	w.atServer(k.run(within(t, patience), w.tracked()...).Content)
 }
 
-// The same through nginx before two servers with one store, of which it takes whichever is up, so that each server that is
+// The same, without power cuts, through nginx before two servers with one store, of which it takes whichever is up, so that each server that is
 // killed has the client go on at the other (L1, R3).
 func TestUploadKilledBehindBalancer(t *testing.T) {
 	t.Parallel()
@@ -81,14 +81,15 @@ type killing struct {
 	*uploadWorld
 	size    shoal.Size
 	servers []*cluster.Node
+	disk    *disk // of the server, which loses its power when it is killed; nil: it does not
 
 	client   *lab.Process
 	from     int        // where the log of the client's present life begins
 	inFlight shoal.Size // bytes of the requests that were under way when something was killed
 }
 
-// run uploads, and checks that what passed the wire is at most 2 % more than the file, and for each kill the
-// requests that were under way.
+// run uploads, and checks that no chunk that was acknowledged is sent again, and that what passed the wire is at most 2 %
+// more than the file, and for each kill the requests that were under way.
 func (k *killing) run(ctx context.Context, args ...string) uploaded {
 	k.t.Helper()
 	seed := rand.Uint64()
@@ -112,11 +113,17 @@ func (k *killing) run(ctx context.Context, args ...string) uploaded {
 		}
 		k.note("server")
 		must(k.t, k.servers[up].Kill())
+		if k.disk != nil {
+			k.disk.cutPower()
+		}
 		time.Sleep(time.Duration(rng.Int64N(int64(500 * time.Millisecond))))
 		must(k.t, k.servers[up].Restart(ctx))
 		up = (up + 1) % len(k.servers)
 	}
 	u := k.ended(ctx, k.client)
+	if all := requestsIn(k.t, logOf(k.t, k.client)); len(all.again) > 0 || len(all.acknowledged) == 0 {
+		k.t.Errorf("of %d chunks that were acknowledged %d were sent again: %v …", len(all.acknowledged), len(all.again), all.again[:min(len(all.again), 10)])
+	}
 	payload := shoal.Size(float64(k.sent()-before) * wirePayload)
 	k.t.Logf("%s of payload on the wire for %s: %.2f MiB too many; the requests under way at %d kills had %.2f MiB, so that %.2f are allowed",
 		payload.Short(), k.size.Short(), mib(payload-k.size), 2*kills, mib(k.inFlight), mib(k.size/50+k.inFlight))
@@ -126,33 +133,61 @@ func (k *killing) run(ctx context.Context, args ...string) uploaded {
 	return u
 }
 
-var (
-	requestBegins = regexp.MustCompile(`msg=request .*connection=(\d+) .*bytes=(\d+)`)
-	requestEnds   = regexp.MustCompile(`msg="request ended" .*connection=(\d+)`)
-)
-
 // note counts the requests that are under way now, by what the client logs, or were when it was killed.
 func (k *killing) note(what string) {
 	k.t.Helper()
-	text, err := os.ReadFile(k.client.LogPath())
-	must(k.t, err)
-	flying := map[string]shoal.Size{}
-	for line := range strings.Lines(string(text[k.from:])) {
-		if m := requestBegins.FindStringSubmatch(line); m != nil {
-			n, err := strconv.ParseInt(m[2], 10, 64)
-			must(k.t, err)
-			flying[m[1]] = shoal.Size(n)
-		} else if m := requestEnds.FindStringSubmatch(line); m != nil {
-			delete(flying, m[1])
-		}
-	}
+	log := logOf(k.t, k.client)
 	var all shoal.Size
-	for _, n := range flying {
-		all += n
+	flying := requestsIn(k.t, log[k.from:]).flying
+	for _, r := range flying {
+		all += r.bytes
 	}
 	k.inFlight += all
 	if what == "client" {
-		k.from = len(text)
+		k.from = len(log)
 	}
 	k.t.Logf("%s killed with %d requests of %.2f MiB under way", what, len(flying), mib(all))
+}
+
+// requests are those of a client.
+type requests struct {
+	flying       map[string]request // by connection: the latest, unless it has ended
+	acknowledged map[int]bool       // chunks
+	again        []int              // chunks that were sent after they had been acknowledged
+}
+
+type request struct {
+	first, last int // chunks
+	bytes       shoal.Size
+}
+
+var (
+	requestBegins = regexp.MustCompile(`msg=request .*connection=(\d+) chunks=(\d+-\d+ bytes=\d+)`)
+	requestEnds   = regexp.MustCompile(`msg="request ended" .*connection=(\d+) .*err=(.*)`)
+)
+
+// requestsIn reads what a client has logged.
+func requestsIn(t *testing.T, log string) requests {
+	t.Helper()
+	all := requests{flying: make(map[string]request), acknowledged: make(map[int]bool)}
+	for line := range strings.Lines(log) {
+		if m := requestBegins.FindStringSubmatch(line); m != nil {
+			var r request
+			_, err := fmt.Sscanf(m[2], "%d-%d bytes=%d", &r.first, &r.last, (*int64)(&r.bytes))
+			must(t, err)
+			all.flying[m[1]] = r
+			for k := r.first; k <= r.last; k++ {
+				if all.acknowledged[k] {
+					all.again = append(all.again, k)
+				}
+			}
+		} else if m := requestEnds.FindStringSubmatch(line); m != nil {
+			r, begun := all.flying[m[1]]
+			delete(all.flying, m[1])
+			for k := r.first; begun && m[2] == "<nil>" && k <= r.last; k++ {
+				all.acknowledged[k] = true
+			}
+		}
+	}
+	return all
 }

@@ -57,7 +57,8 @@ type uploaded struct {
 	Breaks      int
 	Seconds     float64
 	Connections []struct {
-		Most int64 `json:"most_request"`
+		Most     int64 `json:"most_request"`
+		Failures int64 `json:"failures"`
 	}
 }
 
@@ -199,7 +200,7 @@ func TestUploadDiskFull(t *testing.T) {
 	t.Parallel()
 	store := filepath.Join(t.TempDir(), "store")
 	must(t, os.Mkdir(store, 0o755))
-	mount(t, store, "size=256m")
+	mount(t, store, "-t", "tmpfs", "-o", "size=256m", "tmpfs")
 	size := 4 * fileSize
 	w := newUploadWorld(t, 80*mbit, size, "--ingest-store", store)
 	p := w.begin(filepath.Join(t.ArtifactDir(), "seed.log"), w.tracked()...)
@@ -217,15 +218,4 @@ func TestUploadDiskFull(t *testing.T) {
 		t.Errorf("had %d, sent %d of %d", u.Had, u.Sent, size)
 	}
 	w.atServer(u.Content)
-}
-
-// mount makes a folder a file system in memory, or changes one.
-func mount(t *testing.T, dir, options string) {
-	t.Helper()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", dir).CombinedOutput(); err != nil {
-		t.Fatalf("mount: %v: %s", err, out)
-	}
-	if !strings.HasPrefix(options, "remount") {
-		t.Cleanup(func() { _ = exec.Command("umount", "-l", dir).Run() })
-	}
 }
