@@ -42,6 +42,8 @@ type conn struct {
 	// The event loop's.
 	hello   wire.Hello // the peer's; zero while since is
 	since   time.Time  // when the peer had greeted us and the loop knew; zero: it has not yet
+	told    bool       // the peer has said whom else it is connected to
+	others  int        // so many
 	useless time.Time  // since when nothing can move on it; zero: something can
 
 	// The reader's.

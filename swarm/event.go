@@ -30,8 +30,11 @@ type (
 		a     *arriving
 		block exchange.BlockReceived
 	}
-	peersFound  struct{ peers []Peer } // by the caller
-	peersNamed  struct{ peers []Peer } // by another peer
+	peersFound struct{ peers []Peer } // by the caller
+	peersNamed struct {               // by the peer of a connection, or nil: by something else
+		c     *conn
+		peers []Peer
+	}
 	dialDone    struct{ id shoal.NodeID }
 	pieceStored struct{ piece int }
 	pieceBad    struct {
@@ -59,21 +62,8 @@ func (e connUp) handle(s *Swarm) {
 		s.greeted(c)
 	}
 	s.apply(exchange.PeerJoined{Peer: c.peer, Origin: c.hello.Origin || c.presumed, Carrier: s.across(c), Presumed: c.presumed})
-	s.letGo(c)
 	s.wg.Go(c.read)
 	s.wg.Go(c.write)
-}
-
-// letGo ends the connection that is missed least where a newcomer is one too many. It is
-// looking for neighbours, and whoever is let go has others, or finds some.
-func (s *Swarm) letGo(newcomer *conn) {
-	if s.finished || !s.roster.limited() {
-		return
-	}
-	if id, ok := s.state.Spare(mostNeighbours, newcomer.peer); ok {
-		s.log.Debug("one neighbour too many", "peer", id, "for", newcomer.peer)
-		s.disconnect(s.conns[id])
-	}
 }
 
 func (e connDown) handle(s *Swarm) {
@@ -108,6 +98,9 @@ func (e peerEvent) handle(s *Swarm) {
 		e.c.in.drop(r.Piece)
 	}
 	s.apply(e.ev)
+	if _, ok := e.ev.(exchange.BitfieldReceived); ok { // now it is known whether it lacks any
+		s.letGo(e.c)
+	}
 }
 
 func (e havesIn) handle(s *Swarm) {
@@ -141,6 +134,10 @@ func (e peersNamed) handle(s *Swarm) {
 	now := time.Now()
 	for _, p := range e.peers {
 		s.roster.hint(p, now)
+	}
+	if e.c != nil && s.conns[e.c.peer] == e.c {
+		e.c.told, e.c.others = true, len(e.peers)
+		s.letGo(nil)
 	}
 	s.dial(now)
 }

@@ -177,19 +177,45 @@ func TestPresumedIsNotMet(t *testing.T) {
 	seed := newRaw(t, man, data)
 	release := make(chan struct{})
 	seed.heldBack(t, func(st *transport.Stream, r *wire.Reader, _ wire.Message) { <-release })
-	s := newMember(t, "m", Config{Met: func(Peer) { met.Add(1) }}).join(t, man, newMemory(man), false, seed.seed())
+	m := newMember(t, "m", Config{Met: func(p Peer) {
+		if p.ID == seed.ID() {
+			met.Add(1)
+		}
+	}})
+	s := m.join(t, man, newMemory(man), false, seed.seed())
 	s.Want(0, 1)
 	within(t, time.Minute, "it is asked", func() bool {
 		return look(t, s, func(s *Swarm) bool { return s.conns[seed.ID()] != nil })
 	})
+	other := newRaw(t, man, data)
+	conn := other.dial(t, m.peer)
+	within(t, time.Minute, "another is connected", func() bool {
+		return look(t, s, func(s *Swarm) bool { return s.conns[other.ID()] != nil })
+	})
 	if lasted := look(t, s, func(s *Swarm) time.Duration {
+		s.conns[other.ID()].hello.PEX = wire.ExtPEX // raw peers don't say that they take it
 		s.sendPEX(time.Now().Add(pexInterval))
+		s.send(other.ID(), func(b []byte) []byte { return wire.AppendHave(b, 0) }) // after anything of that
 		return s.conns[seed.ID()].lasted()
 	}); lasted != 0 || met.Load() != 0 {
 		t.Errorf("met %d times, of use for %v", met.Load(), lasted)
 	}
+	for {
+		msg, err := conn.r.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if msg.Type == wire.Extended && msg.Ext == wire.ExtPEX {
+			t.Error("another peer is told of it")
+		}
+		if msg.Type == wire.Have {
+			break
+		}
+	}
 	close(release)
-	within(t, time.Minute, "it is gone", func() bool { return s.Stats().Peers == 0 })
+	within(t, time.Minute, "it is gone", func() bool {
+		return look(t, s, func(s *Swarm) bool { return s.conns[seed.ID()] == nil })
+	})
 	if !look(t, s, func(s *Swarm) bool { return s.roster.known[seed.ID()].failures > 0 }) {
 		t.Error("nothing is held against it")
 	}

@@ -27,7 +27,7 @@ func (h *Hub) Hint(id shoal.ContentID, p Peer) bool {
 		return false
 	}
 	if s.Stats().Peers < fewPeers {
-		s.offer(peersNamed{[]Peer{p}})
+		s.offer(peersNamed{peers: []Peer{p}})
 	}
 	return true
 }

@@ -24,7 +24,7 @@ func (c *conn) receivePEX(body []byte) error {
 	for _, p := range named {
 		peers = append(peers, Peer{ID: shoal.NodeID(p.ID), Addrs: p.Addrs})
 	}
-	c.swarm.post(peersNamed{peers})
+	c.swarm.post(peersNamed{c, peers})
 	return nil
 }
 
@@ -49,8 +49,8 @@ func (s *Swarm) sendPEX(now time.Time) {
 			continue
 		}
 		var others []wire.PEXPeer
-		for id := range s.conns {
-			if addrs := addrsOf(id); id != c.peer && len(addrs) > 0 && len(others) < wire.MaxPEXPeers {
+		for id, other := range s.conns {
+			if addrs := addrsOf(id); id != c.peer && !other.since.IsZero() && len(addrs) > 0 && len(others) < wire.MaxPEXPeers {
 				others = append(others, wire.PEXPeer{ID: string(id), Addrs: addrs})
 			}
 		}

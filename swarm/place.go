@@ -57,6 +57,7 @@ func (h *Hub) Locality() shoal.Locality { return h.place.Load().Locality }
 type placed struct{}
 
 func (placed) handle(s *Swarm) {
+	s.roster.place(s.hub.Locality().Carrier)
 	s.apply(exchange.Placed{Carrier: s.hub.Locality().Carrier})
 	for _, c := range s.conns {
 		if s.misplaced(c) {

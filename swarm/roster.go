@@ -16,7 +16,7 @@ const (
 	maxPeers = 64   // connections that this side opens up to
 	// neighbours is how many peers that lack pieces a node has before it stops
 	// to open connections to such, and mostNeighbours how many it has before it lets
-	// one go for each that comes: more cost HAVEs and wake-ups, and what is asked of all
+	// some go that others opened: more cost HAVEs and wake-ups, and what is asked of all
 	// of them fills its own downlink for seconds (docs/adr/0009, 0015). Neither holds
 	// where there are several carriers, whose members must know each other, nor for
 	// a node that gets nowhere with those it has.
@@ -39,7 +39,7 @@ const (
 	roundTime     = 3 * time.Second
 	dialTimeout   = 10 * time.Second
 	maxPeerAddrs  = 16
-	rosterRefresh = 250 * time.Millisecond // how often the loop plans dials
+	rosterRefresh = 100 * time.Millisecond // how often the loop plans dials
 	settled       = 10 * time.Second       // a connection that lasts so long was worth its dial
 )
 
@@ -49,7 +49,7 @@ type roster struct {
 	self    shoal.NodeID
 	known   map[shoal.NodeID]*contact
 	dials   int
-	carrier string    // that some peer is in
+	carrier string    // that this node or some peer is in
 	mixed   bool      // others are in another
 	round   time.Time // when the last round began
 	opened  int       // connections to needy peers that were begun in it
@@ -115,7 +115,7 @@ func (r *roster) begins(id shoal.NodeID) bool {
 	return pair[0]&1 == 0 == (r.self < id)
 }
 
-// place learns that some peer is in a carrier; "": nobody knows which.
+// place learns that this node or some peer is in a carrier; "": nobody knows which.
 func (r *roster) place(carrier string) {
 	r.mixed = r.mixed || carrier != "" && r.carrier != "" && carrier != r.carrier
 	r.carrier = cmp.Or(r.carrier, carrier)

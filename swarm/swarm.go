@@ -72,6 +72,7 @@ func newSwarm(h *Hub, m *shoal.Manifest, st Store, origin bool) *Swarm {
 		waits:  make(waits),
 		fed:    time.Now(),
 	}
+	s.roster.place(h.Locality().Carrier)
 	s.publish()
 	if held.Full() {
 		s.finish()

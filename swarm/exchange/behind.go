@@ -19,10 +19,11 @@ func (s *State) lookBehind() {
 }
 
 // ahead is how many bytes may still be outstanding at p when it is asked for the next
-// piece.
+// piece. Large pieces are spread over all sources before any is asked for a second one: two of each
+// would not fit into what may be under way.
 func (s *State) ahead(p *peer) int64 {
 	n := p.source.path.window() + pipeline
-	if s.behind && !p.class.cross {
+	if s.behind && !p.class.cross && 2*len(s.peers)*s.cfg.PieceLength <= maxOutstanding {
 		n += int64(s.cfg.PieceLength)
 	}
 	return n

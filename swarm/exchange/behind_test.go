@@ -23,17 +23,19 @@ func TestWhoIsBehindAsksForMore(t *testing.T) {
 		name   string
 		others []int // pieces of each neighbour
 		joined PeerJoined
+		length int // of a piece
 		want   int // requests to each
 	}{
-		{"level", []int{lag, lag}, PeerJoined{}, 1},
-		{"behind", []int{lag + 1, lag + 1}, PeerJoined{}, 2},
-		{"behind one, level with the mean", []int{2*lag - 2, 2}, PeerJoined{}, 1},
-		{"beside seeds", []int{pieces, pieces}, PeerJoined{}, 1},
-		{"beside an origin", []int{lag + 8}, PeerJoined{Origin: true}, 1},
-		{"behind another carrier", []int{lag + 8}, PeerJoined{Carrier: "other"}, 1},
+		{"level", []int{lag, lag}, PeerJoined{}, piece, 1},
+		{"behind", []int{lag + 1, lag + 1}, PeerJoined{}, piece, 2},
+		{"behind one, level with the mean", []int{2*lag - 2, 2}, PeerJoined{}, piece, 1},
+		{"beside seeds", []int{pieces, pieces}, PeerJoined{}, piece, 1},
+		{"beside an origin", []int{lag + 8}, PeerJoined{Origin: true}, piece, 1},
+		{"behind, with pieces that fill the memory", []int{lag + 1, lag + 1, lag + 1, lag + 1, lag + 1}, PeerJoined{}, 4 << 20, 1},
+		{"behind another carrier", []int{lag + 8}, PeerJoined{Carrier: "other"}, piece, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newScript(t, pieces, piece)
+			s := newScript(t, pieces, c.length)
 			for i, n := range c.others {
 				e := c.joined
 				e.Peer = shoal.NodeID(fmt.Sprint("p", i))

@@ -9,6 +9,7 @@ import (
 	"net"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/swarm/transport"
 )
 
 var (
@@ -38,7 +39,8 @@ func appendAnswer(b []byte, m *shoal.Manifest) ([]byte, error) {
 func readAnswer(r io.Reader, id shoal.ContentID) (*shoal.Manifest, error) {
 	var head [4]byte
 	if n, err := io.ReadFull(r, head[:]); err != nil {
-		if late, ok := errors.AsType[net.Error](err); n == 0 && !(ok && late.Timeout()) {
+		late, ok := errors.AsType[net.Error](err)
+		if n == 0 && !(ok && late.Timeout()) && !errors.Is(err, transport.ErrNotSpoken) {
 			return nil, fmt.Errorf("%w: %w", errBusy, err)
 		}
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -267,6 +268,13 @@ func TestFetchFromBusyPeer(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A peer that does not speak the protocol is not one that may have the manifest later.
+func TestNotSpokenIsNotBusy(t *testing.T) {
+	if _, err := readAnswer(iotest.ErrReader(transport.ErrNotSpoken), shoal.ContentID{}); !errors.Is(err, transport.ErrNotSpoken) || errors.Is(err, errBusy) {
+		t.Error(err)
 	}
 }
 

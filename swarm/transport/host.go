@@ -216,7 +216,19 @@ type negotiated struct {
 	lazy io.ReadWriter
 }
 
-func (s negotiated) Read(p []byte) (int, error)  { return s.lazy.Read(p) }
+// ErrNotSpoken is why nothing can be read from a peer that does not speak the protocol.
+var ErrNotSpoken = errors.New("it does not speak the protocol")
+
+func (s negotiated) Read(p []byte) (int, error) {
+	n, err := s.lazy.Read(p)
+	if err != nil {
+		if _, ok := errors.AsType[multistream.ErrNotSupported[protocol.ID]](err); ok {
+			err = ErrNotSpoken
+		}
+	}
+	return n, err
+}
+
 func (s negotiated) Write(p []byte) (int, error) { return s.lazy.Write(p) }
 
 // PeerAddrs lists the multiaddrs, without /p2p, that a connected peer says it

@@ -18,7 +18,9 @@
 //     peer may request a piece that an origin ("shoal_origin") has not shown it.
 //     Where it cancels one that it was shown and has not requested, it declines
 //     that piece: the origin shows it to another peer.
-//   - Nobody chokes: a peer may request as soon as it knows of a piece.
+//   - Nobody chokes: a peer may request as soon as it knows of a piece. Who opened the stream
+//     may do so right behind its own handshake, before it has read the other's: a tracker
+//     may have told it that there is everything.
 //
 // The decoder accepts only messages whose length is exactly right for their
 // type, and none longer than [Limits] allows, so that it never allocates more
