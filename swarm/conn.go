@@ -40,7 +40,7 @@ type conn struct {
 	cancel   context.CancelFunc
 
 	// The event loop's.
-	hello   wire.Hello // the peer's; zero while since is
+	hello   wire.Hello // the peer's; zero while it is presumed and has not greeted us
 	since   time.Time  // when the peer had greeted us and the loop knew; zero: it has not yet
 	told    bool       // the peer has said whom else it is connected to
 	others  int        // so many

@@ -27,6 +27,12 @@ func others(t *testing.T, most int) (messages [][]byte) {
 	}
 }
 
+// neverStarves keeps a node content with its neighbours, though they give it nothing.
+func neverStarves(t *testing.T, s *Swarm) {
+	t.Helper()
+	look(t, s, func(s *Swarm) bool { s.fed = time.Now().Add(time.Hour); return true })
+}
+
 // Of more than mostNeighbours that lack pieces those may go that came by themselves and have
 // others, and no more of them. A node that has everything keeps them all, and so does one that
 // is alone in its carrier.
@@ -49,7 +55,7 @@ func TestNeighboursAreBounded(t *testing.T) {
 			t.Parallel()
 			m := newMember(t, "m", Config{Locality: shoal.Locality{Carrier: "here"}})
 			s := m.join(t, man, c.store, false)
-			look(t, s, func(s *Swarm) bool { s.fed = time.Now().Add(time.Hour); return true }) // it is not starved
+			neverStarves(t, s)
 			peers := func() int { return look(t, s, func(s *Swarm) int { return len(s.conns) }) }
 			tell, end := make(chan struct{}), make(chan struct{})
 			defer close(end)
@@ -120,7 +126,7 @@ func TestLonelyNeighboursStay(t *testing.T) {
 	man, data := content(t, 1<<20)
 	m := newMember(t, "m", Config{})
 	s := m.join(t, man, newMemory(man), false)
-	look(t, s, func(s *Swarm) bool { s.fed = time.Now().Add(time.Hour); return true })
+	neverStarves(t, s)
 	few := others(t, enough-1)
 	for i := range mostNeighbours + 2 {
 		p := newRaw(t, man, data)
@@ -141,7 +147,7 @@ func TestNewNeighboursMakeRoom(t *testing.T) {
 	man, data := content(t, 1<<20)
 	m := newMember(t, "m", Config{})
 	s := m.join(t, man, newMemory(man), false)
-	look(t, s, func(s *Swarm) bool { s.fed = time.Now().Add(time.Hour); return true })
+	neverStarves(t, s)
 	for i := range mostNeighbours + 3 {
 		p := newRaw(t, man, data)
 		c := p.dial(t, m.peer)
