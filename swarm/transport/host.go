@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/netip"
 	"slices"
 
 	"github.com/libp2p/go-libp2p"
@@ -49,17 +47,19 @@ type Host struct {
 }
 
 // New starts a host. The error is of kind [shoal.ErrInvalid] where Key, Listen or
-// Announce is unusable.
+// Announce is unusable, and wraps the kernel's where the address cannot be had.
 func New(cfg Config) (*Host, error) {
-	manager, err := connManager(idleConns, trimConns)
-	if err != nil {
-		return nil, err
-	}
-	h, err := open(cfg, manager)
-	if err != nil {
-		return nil, errors.Join(err, manager.Close())
-	}
-	return h, nil
+	return untilListening(func() (*Host, error) {
+		manager, err := connManager(idleConns, trimConns)
+		if err != nil {
+			return nil, err
+		}
+		h, err := open(cfg, manager)
+		if err != nil {
+			return nil, errors.Join(err, manager.Close())
+		}
+		return h, nil
+	})
 }
 
 // open starts a host, which closes manager with itself.
@@ -68,15 +68,12 @@ func open(cfg Config, manager connmgr.ConnManager) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("identity key: %w: %v", shoal.ErrInvalid, err)
 	}
-	listen, port, err := listenAddrs(cfg.Listen)
+	listen, port, err := findPort(cfg.Listen)
 	if err != nil {
 		return nil, err
 	}
 	extra, err := announced(cfg.Announce, port)
 	if err != nil {
-		return nil, err
-	}
-	if err := canListen(cfg.Listen); err != nil {
 		return nil, err
 	}
 	rm, err := resourceManager()
@@ -103,46 +100,12 @@ func open(cfg Config, manager connmgr.ConnManager) (*Host, error) {
 	)
 	if err != nil {
 		rm.Close()
-		return nil, fmt.Errorf("listen on %q: %w", cfg.Listen, err)
+		return nil, fmt.Errorf("listen for peers on %v: %w: %v", listen, errOvertaken, err)
+	}
+	if up := h.Network().ListenAddresses(); len(up) < len(listen) { // libp2p is content with one
+		return nil, errors.Join(fmt.Errorf("listen for peers on %v: %w: have only %v", listen, errOvertaken, up), h.Close())
 	}
 	return &Host{host: h, ranker: ranker, keeper: newKeeper(manager), extra: extra, log: cfg.Log}, nil
-}
-
-// listenAddrs turns host:port into the multiaddrs of both transports. They
-// share a port number; for port 0 a free one is chosen here, once.
-func listenAddrs(hostport string) (addrs []string, port string, err error) {
-	name, port, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return nil, "", fmt.Errorf("listen address %q: %w: %v", hostport, shoal.ErrInvalid, err)
-	}
-	if name == "" {
-		name = "0.0.0.0"
-	}
-	ips, err := net.LookupIP(name)
-	if err != nil || len(ips) == 0 {
-		return nil, "", fmt.Errorf("listen address %q: %w: %v", hostport, shoal.ErrInvalid, err)
-	}
-	ip, _ := netip.AddrFromSlice(ips[0])
-	ip = ip.Unmap()
-	if port == "0" {
-		l, err := net.Listen("tcp", net.JoinHostPort(ip.String(), "0"))
-		if err != nil {
-			return nil, "", fmt.Errorf("listen address %q: %w", hostport, err)
-		}
-		_, port, _ = net.SplitHostPort(l.Addr().String())
-		l.Close()
-	}
-	return multiaddrs(ip, port), port, nil
-}
-
-// canListen finds out early, and in the kernel's own words, whether the address
-// can be had.
-func canListen(hostport string) error {
-	l, err := net.Listen("tcp", hostport)
-	if err != nil {
-		return fmt.Errorf("listen for peers: %w", err)
-	}
-	return l.Close()
 }
 
 // ID is the host's node ID.

@@ -23,7 +23,9 @@ func TestBusyConnectionsAreKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := open(Config{Key: key, Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)}, manager)
+	h, err := untilListening(func() (*Host, error) {
+		return open(Config{Key: key, Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)}, manager)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
