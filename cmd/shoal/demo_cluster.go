@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -243,24 +245,25 @@ func withoutSettings(environ []string) []string {
 }
 
 // freeAddrs finds n loopback addresses whose ports are free for both TCP and
-// UDP. They are free when it returns; nothing reserves them.
+// UDP. They are free when it returns; nothing reserves them, but none is of those
+// that systems give to outgoing connections.
 func freeAddrs(n int) ([]string, error) {
+	const first, after = 10000, 32768
 	var addrs []string
-	for attempts := 0; len(addrs) < n; attempts++ {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+	for attempts := 1; len(addrs) < n; attempts++ {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(first+rand.IntN(after-first)))
+		ln, err := net.Listen("tcp", addr)
+		if err == nil {
+			defer ln.Close()
+			var pc net.PacketConn
+			if pc, err = net.ListenPacket("udp", addr); err == nil {
+				defer pc.Close()
+				addrs = append(addrs, addr)
+			}
+		}
+		if err != nil && attempts > 10*n {
 			return nil, err
 		}
-		defer ln.Close()
-		pc, err := net.ListenPacket("udp", ln.Addr().String())
-		if err != nil {
-			if attempts > 10*n {
-				return nil, err
-			}
-			continue
-		}
-		defer pc.Close()
-		addrs = append(addrs, ln.Addr().String())
 	}
 	return addrs, nil
 }
