@@ -16,10 +16,11 @@ const (
 	// headStart is how long a dial has before the next address is tried beside it:
 	// RFC 8305's connection attempt delay. One that fails is followed at once.
 	headStart = 250 * time.Millisecond
-	// quicDelay is how long dials over TCP have before QUIC is tried: longer than
-	// it takes to connect to many at a time on a full thin line, or on a busy machine,
-	// where a second attempt beside the first, at several times the CPU time, makes all of them slower.
-	quicDelay = 2 * time.Second
+	// quicDelay is how long dials over TCP have before QUIC is tried, as long as the kernel is
+	// given to connect: on a full thin line, or on a busy machine, it takes seconds to connect to many at a
+	// time, a second attempt beside the first makes all of them slower, and QUIC, where it wins, costs
+	// several times the CPU time for as long as the connection lasts.
+	quicDelay = 5 * time.Second
 	// maxSteps bounds the delays of one transport: what is left is tried together.
 	maxSteps = 4
 )
