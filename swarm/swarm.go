@@ -43,6 +43,7 @@ type Swarm struct {
 	planned  time.Time
 	survey   exchange.Survey
 	surveyed time.Time
+	measured time.Time // the round trips
 	fed      time.Time // when a peer was last useful, or the swarm began
 	finished bool
 
@@ -197,6 +198,7 @@ func (s *Swarm) handleTick(now time.Time) {
 		s.dial(now)
 		s.sendPEX(now)
 		s.dropUseless(now)
+		s.measureRoundTrips(now)
 	}
 	s.publish()
 }

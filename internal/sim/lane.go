@@ -100,6 +100,8 @@ func (l *lane) connected(n, peer *node) {
 		joined.Carrier = l.sim.carrier(peer)
 	}
 	l.tell(n, joined)
+	there, back := l.sim.paths.between(n, peer), l.sim.paths.between(peer, n)
+	l.tell(n, exchange.RoundTripMeasured{Peer: peer.id, Least: there.delay() + back.delay()})
 }
 
 // hangUp ends n's connection to a peer, if there is one. The peer learns of it

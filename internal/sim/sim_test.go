@@ -61,25 +61,32 @@ func TestOnePieceTakesWhatItMust(t *testing.T) {
 }
 
 // The swarm rules against the fluid bound (M3, B2), and what the overhead adds:
-// never less than nothing, and about what it takes of a symmetric link.
+// never less than nothing, and about what it takes of a symmetric link. Chance makes
+// two per cent between one seed and the next, so the mean of some counts.
 func TestEqualUplinksNearBound(t *testing.T) {
-	top := lan(16, 16<<20)
-	r := run(t, top)
-	top.Overhead = false
-	bare := run(t, top)
-	t.Logf("%.3f of the bound with overhead, %.3f without; %.3f origin copies, %d bytes wasted",
-		r.Ratio(), bare.Ratio(), float64(r.OriginSent)/float64(top.Size), r.Wasted)
-	if bare.Ratio() < 1 || bare.Ratio() > 1.1 {
-		t.Errorf("%.3f of the bound without overhead", bare.Ratio())
+	const seeds = 4
+	var ratio, bare, copies float64
+	for seed := range uint64(seeds) {
+		top := lan(16, 16<<20)
+		top.Seed = seed
+		r := run(t, top)
+		if r.Completed != 16 || r.CrossCarrier != 0 || r.First > r.Median || r.Median > r.Last {
+			t.Errorf("%+v", r)
+		}
+		ratio += r.Ratio() / seeds
+		copies += float64(r.OriginSent) / float64(top.Size) / seeds
+		top.Overhead = false
+		bare += run(t, top).Ratio() / seeds
 	}
-	if d := r.Ratio() - bare.Ratio(); d < 0.005 || d > 0.1 {
+	t.Logf("%.3f of the bound with overhead, %.3f without; %.3f origin copies", ratio, bare, copies)
+	if bare < 1 || bare > 1.1 {
+		t.Errorf("%.3f of the bound without overhead", bare)
+	}
+	if d := ratio - bare; d < 0.005 || d > 0.1 {
 		t.Errorf("the overhead adds %.3f", d)
 	}
-	if c := float64(r.OriginSent) / float64(top.Size); c < 1 || c > 1.2 {
-		t.Errorf("the origin sent %.3f copies", c)
-	}
-	if r.Completed != 16 || r.CrossCarrier != 0 || r.First > r.Median || r.Median > r.Last {
-		t.Errorf("%+v", r)
+	if copies < 1 || copies > 1.2 {
+		t.Errorf("the origin sent %.3f copies", copies)
 	}
 }
 

@@ -24,8 +24,9 @@ func (e *ewma) add(sample, weight float64) {
 // with what is requested: twice the product is, until it grows no more (as
 // congestion control BBR starts).
 type path struct {
-	rate   ewma          // bytes a second
-	minRTT time.Duration // from a request to its first byte; 0: unknown
+	rate    ewma          // bytes a second
+	minRTT  time.Duration // from a request to its first byte; 0: unknown
+	network time.Duration // the network's own part of that; 0: unknown
 
 	best  float64   // the highest rate that showed growth, bytes a second
 	flat  int       // samples since then
@@ -41,6 +42,11 @@ const (
 	// itself takes less: on a busy machine each waits its turn for some slices of the
 	// scheduler. What it adds to a queue is sent in that time.
 	leastRTT = 25 * time.Millisecond
+	// mostWait is how much longer than the network an answer may take for that to count as the
+	// path's time. What takes longer has waited behind other data, at the source or in a
+	// queue on the way. Where all links are full every answer has, and who asks for more since
+	// answers take long makes them take longer (docs/adr/0016).
+	mostWait = 200 * time.Millisecond
 	// growth is the factor between two rates that says that a path is not full,
 	// and flatRounds how many samples without it say that it is.
 	growth     = 1.25
@@ -56,6 +62,12 @@ func (p *path) started(now time.Time) {
 func (p *path) answered(rtt time.Duration) {
 	if rtt > 0 && (p.minRTT == 0 || rtt < p.minRTT) {
 		p.minRTT = rtt
+	}
+}
+
+func (e RoundTripMeasured) apply(s *State, _ time.Time) {
+	if p := s.byID[e.Peer]; p != nil {
+		p.source.path.network = e.Least
 	}
 }
 
@@ -84,7 +96,11 @@ func (p *path) stopped(now time.Time) {
 
 // window is how many bytes fill the path; 0 while unknown.
 func (p *path) window() int64 {
-	bdp := p.rate.value * max(p.minRTT, leastRTT).Seconds()
+	rtt := max(p.minRTT, leastRTT)
+	if p.network > 0 {
+		rtt = min(rtt, p.network+mostWait)
+	}
+	bdp := p.rate.value * rtt.Seconds()
 	if p.flat < flatRounds {
 		bdp *= 2
 	}

@@ -114,6 +114,13 @@ type (
 	// better way across is at work, or ask them again.
 	CrossAvoided struct{ Avoid bool }
 
+	// RoundTripMeasured: the shortest round trip to the peer that the network has shown so
+	// far, whatever waits in queues and at the peer left out.
+	RoundTripMeasured struct {
+		Peer  shoal.NodeID
+		Least time.Duration
+	}
+
 	// Placed: the node is in this carrier, "" if unknown. Peers that join
 	// later are seen from there.
 	Placed struct{ Carrier string }

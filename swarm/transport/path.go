@@ -24,6 +24,7 @@ type Counters struct {
 	Resent int64         // bytes sent again, or lost where the transport tells that
 	Busy   time.Duration // that there was something to send or to be acknowledged; 0: the transport does not tell
 	RTT    time.Duration // smoothed (RFC 6298, RFC 9002 §5.3); 0: unknown
+	MinRTT time.Duration // the shortest of late, of minutes at least; 0: unknown
 }
 
 // Path is the stream's connection.
@@ -44,7 +45,8 @@ func (p Path) Counters() (c Counters, open bool) {
 	case p.quic != nil:
 		st := p.quic.ConnectionStats()
 		return Counters{
-			Acked: max(0, int64(st.BytesSent)-int64(st.BytesLost)), Sent: int64(st.BytesSent), Resent: int64(st.BytesLost), RTT: st.SmoothedRTT,
+			Acked: max(0, int64(st.BytesSent)-int64(st.BytesLost)), Sent: int64(st.BytesSent), Resent: int64(st.BytesLost),
+			RTT: st.SmoothedRTT, MinRTT: st.MinRTT,
 		}, p.quic.Context().Err() == nil
 	}
 	return Counters{}, false

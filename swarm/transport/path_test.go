@@ -32,7 +32,7 @@ func TestPathCounters(t *testing.T) {
 				t.Errorf("two streams of a connection have paths %+v and %+v", s.Path(), again.Path())
 			}
 			c, open := s.Path().Counters()
-			if !open || c.Acked < n || c.Acked > 2*n || c.Sent < n || c.RTT <= 0 {
+			if !open || c.Acked < n || c.Acked > 2*n || c.Sent < n || c.RTT <= 0 || c.MinRTT <= 0 || c.MinRTT > c.RTT {
 				t.Errorf("open %v: %+v after %d bytes", open, c, n)
 			}
 			a.Disconnect(b.ID())

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,7 +47,16 @@ func tcpCounters(fd uintptr) (c Counters, ok bool) {
 		Resent: int64(info.Bytes_retrans),
 		Busy:   time.Duration(info.Busy_time) * time.Microsecond,
 		RTT:    time.Duration(info.Rtt) * time.Microsecond,
+		MinRTT: minRTT(info.Min_rtt),
 	}, true
+}
+
+// minRTT reads tcpi_min_rtt, in microseconds, which is all ones while nothing was measured.
+func minRTT(us uint32) time.Duration {
+	if us == math.MaxUint32 {
+		return 0
+	}
+	return time.Duration(us) * time.Microsecond
 }
 
 // lowWaterMark says that setLowWaterMark works.
