@@ -2,7 +2,6 @@ package fallback
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -14,12 +13,9 @@ import (
 	"github.com/shoal-cdn/shoal"
 )
 
-const (
-	tickInterval = 25 * time.Millisecond
-	// holdClaims is how long claimed pieces wait for an upstream before they are
-	// given back, so that the swarm may get them.
-	holdClaims = 3 * time.Second
-)
+// holdClaims is how long claimed pieces wait for an upstream before they are
+// given back, so that the swarm may get them.
+const holdClaims = 3 * time.Second
 
 // Fetcher fetches pieces of one content from upstreams. Its methods may be
 // called concurrently.
@@ -29,6 +25,8 @@ type Fetcher struct {
 	dial dialFunc // replaces the TCP network where it is not nil
 
 	running sync.Mutex // held by Run
+	resting atomic.Bool
+	wake    chan struct{} // capacity 1: it rests no more
 
 	mu    sync.Mutex
 	stats Stats
@@ -59,6 +57,7 @@ func New(cfg Config) (*Fetcher, error) {
 		cfg:      cfg,
 		log:      cfg.Log,
 		began:    time.Now(),
+		wake:     make(chan struct{}, 1),
 		outcomes: make(chan outcome),
 		rng:      rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
@@ -149,6 +148,10 @@ func (f *Fetcher) Run(ctx context.Context) error {
 			return ctx.Err()
 		case now := <-tick.C:
 			f.tick(now)
+			tick.Reset(f.pace(claimable))
+		case <-f.wake:
+			f.tick(time.Now())
+			tick.Reset(tickInterval)
 		case o := <-f.outcomes:
 			if err := f.settle(time.Now(), o); err != nil {
 				return err
@@ -174,54 +177,3 @@ func (f *Fetcher) stop(cancel context.CancelCauseFunc) {
 	f.release(func(*segment) bool { return true })
 	f.publish(time.Now())
 }
-
-// finished says whether Run is over, and by what error. claimable is false once
-// there was nothing to claim.
-func (f *Fetcher) finished(ctx context.Context, now time.Time, claimable bool) (bool, error) {
-	if ctx.Err() != nil {
-		return true, ctx.Err()
-	}
-	if f.busy == 0 && len(f.queue) == 0 && !claimable {
-		if !f.cfg.Standby {
-			return true, nil
-		}
-		f.progressed() // nothing is due
-	}
-	if f.atHome.Load() > 0 {
-		f.progressed()
-	}
-	hopeless := !slices.ContainsFunc(f.sources, func(s *source) bool { return !s.health.final })
-	idle := now.Sub(f.began) - time.Duration(f.progress.Load())
-	if hopeless && f.busy > 0 || !hopeless && idle < f.cfg.Limits.Patience {
-		return false, nil
-	}
-	if f.busy == 0 && len(f.queue) == 0 && !f.cfg.Standby { // nobody has asked for a while
-		first, count, ok := f.cfg.Pieces.Claim(ctx, 1)
-		if !ok {
-			return true, ctx.Err()
-		}
-		f.cfg.Pieces.Release(first, count)
-	}
-	return true, f.reasons(hopeless, idle)
-}
-
-// reasons is the error for when no upstream is of use.
-func (f *Fetcher) reasons(hopeless bool, idle time.Duration) error {
-	var errs []error
-	for _, s := range f.sources {
-		if why := s.why(); why != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", Label(s.Name), why))
-		}
-	}
-	what := "no upstream is left"
-	if !hopeless {
-		what = fmt.Sprintf("nothing arrived for %s", round(idle))
-	}
-	if len(errs) == 0 {
-		return fmt.Errorf("fetch: %w: %s", shoal.ErrUnavailable, what)
-	}
-	return fmt.Errorf("fetch: %w: %s: %w", shoal.ErrUnavailable, what, errors.Join(errs...))
-}
-
-// progressed notes that something arrived.
-func (f *Fetcher) progressed() { f.progress.Store(int64(time.Since(f.began))) }

@@ -16,7 +16,8 @@ const (
 )
 
 // Stats is a snapshot of a [Fetcher], at most a tenth of a second old while it
-// runs. Bytes are of bodies, and counted since it was made.
+// runs, or half a second while it rests ([Fetcher.Rest]). Bytes are of bodies,
+// and counted since it was made.
 type Stats struct {
 	Delivered int64 // in pieces that verified
 	Wasted    int64 // received and of no use: corrupt, lost a race, or given up
