@@ -59,7 +59,8 @@ type view struct {
 type policy struct {
 	floor shoal.Rate // bytes/s
 
-	alone, far, foreign, lacking, unreached since // since when each has been so
+	alone, far, foreign, lacking, unreached since         // since when each has been so
+	wait                                    time.Duration // how long peers had to be of use, when last looked at
 	helped                                  time.Time
 	pushed                                  time.Time
 	moved                                   time.Time // when bytes last came from peers
@@ -84,6 +85,14 @@ func (s *since) set(now time.Time, yes bool) {
 	}
 }
 
+// over is when that will have lasted for d; zero while it is not so.
+func (s since) over(d time.Duration) time.Time {
+	if s.at.IsZero() {
+		return s.at
+	}
+	return s.at.Add(d)
+}
+
 func (s since) lasts(now time.Time, d time.Duration) bool {
 	return !s.at.IsZero() && now.Sub(s.at) >= d
 }
@@ -104,6 +113,7 @@ func (p *policy) observe(now time.Time, v view) api.LeaseReason {
 	p.lacking.set(now, v.lacking > 0)
 	p.measure(now, v.swarm)
 
+	p.wait = p.start(v)
 	recent := p.helpedRecently(now)
 	patience := func(d time.Duration) time.Duration {
 		if recent {
@@ -118,7 +128,7 @@ func (p *policy) observe(now time.Time, v view) api.LeaseReason {
 		return api.Unreachable
 	case p.far.lasts(now, farWait), allFar && v.useful > 0:
 		return api.CrossCarrier
-	case p.alone.lasts(now, patience(p.start(v))):
+	case p.alone.lasts(now, patience(p.wait)):
 		return api.NoPeers
 	case v.useful > 0 && now.Sub(p.moved) >= stallWait:
 		return api.Stalled
@@ -130,6 +140,16 @@ func (p *policy) observe(now time.Time, v view) api.LeaseReason {
 		return api.CrossCarrier
 	}
 	return ""
+}
+
+// ends are when the waits that are under way will be over, and observe may say something
+// else of the same view; zero, or in the past: that one is not under way. The rate and
+// what lasts longer are left out: a moment more does not matter to them.
+func (p *policy) ends() []time.Time {
+	return []time.Time{
+		p.unreached.over(reachWait), p.far.over(farWait), p.foreign.over(startWait),
+		p.alone.over(p.wait), p.lacking.over(lackWait), p.moved.Add(stallWait),
+	}
 }
 
 // start is how long peers have to be of use.

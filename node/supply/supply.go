@@ -53,17 +53,12 @@ type Config struct {
 }
 
 const (
-	// tickInterval is how soon it is noticed that a lease has been used up: the
-	// first ones are small.
-	tickInterval = 50 * time.Millisecond
 	// maxLoans is as many leases as a tracker gives a node for a content: those
 	// that it reads, which slow ranges keep open, and one to go on with.
 	maxLoans = 4
 	// ahead is how long before all that is leased has come the next lease is
 	// asked for, at least.
-	ahead = 3 * time.Second
-	// keepIdle is how long a worker without a lease keeps its connections.
-	keepIdle = 10 * time.Second
+	ahead    = 3 * time.Second
 	callTime = 10 * time.Second // for a call of the tracker
 	// partingTime is for leases to be given back at the end. What isn't expires.
 	partingTime = time.Second
@@ -126,13 +121,6 @@ func (s *Supply) wake() {
 	}
 }
 
-// Why says where the time since Run began went.
-func (s *Supply) Why() api.Why {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.why
-}
-
 // Run helps until the swarm is complete or done, or ctx ends: nil. An error of
 // kind [shoal.ErrUnavailable] says that the content cannot be had: no peer has
 // been of use for a while, and no upstream is; it names each with its reason.
@@ -140,8 +128,8 @@ func (s *Supply) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer s.stop(ctx, cancel)
 	s.adopt(ctx)
-	tick := time.NewTicker(tickInterval)
-	defer tick.Stop()
+	look := time.NewTimer(tickInterval)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -150,23 +138,18 @@ func (s *Supply) Run(ctx context.Context) error {
 			return nil
 		case <-s.cfg.Swarm.Done():
 			return nil
-		case a := <-s.replies:
-			now := time.Now()
-			s.answered(ctx, now, a)
-			if err := s.tick(ctx, now); err != nil { // there may be something to ask for at once
-				return err
-			}
+		case a := <-s.replies: // there may be something to ask for at once
+			s.answered(ctx, time.Now(), a)
 		case e := <-s.ended:
 			s.gaveUp(time.Now(), e)
 		case <-s.told: // where all are far, there is nothing to wait for
-			if err := s.tick(ctx, time.Now()); err != nil {
-				return err
-			}
-		case now := <-tick.C:
-			if err := s.tick(ctx, now); err != nil {
-				return err
-			}
+		case <-look.C:
 		}
+		now := time.Now()
+		if err := s.tick(ctx, now); err != nil {
+			return err
+		}
+		look.Reset(s.pace(now))
 	}
 }
 
@@ -198,65 +181,6 @@ func (s *Supply) tick(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// settle ends the loans whose pieces are all here and those that have expired,
-// and the workers that have had none for a while.
-func (s *Supply) settle(ctx context.Context, now time.Time, held *shoal.PieceSet) {
-	for _, l := range slices.Clone(s.loans) {
-		if missing, _, _ := l.progress(s.cfg.Manifest, held); missing == 0 {
-			s.end(l, now, held)
-		} else if !now.Before(l.expires) {
-			s.breakOff(ctx, l, now, held)
-		}
-	}
-	if len(s.loans) > 0 {
-		s.policy.helping(now)
-	}
-	for name, w := range s.workers {
-		if !w.idle.IsZero() && now.Sub(w.idle) >= keepIdle {
-			w.cancel()
-			delete(s.workers, name)
-		}
-	}
-}
-
-// end takes a loan out of use; it is given back with the next call.
-func (s *Supply) end(l *loan, now time.Time, held *shoal.PieceSet) {
-	l.used = s.spent(l, held)
-	l.worker.charged += l.used
-	s.loans = slices.DeleteFunc(s.loans, func(other *loan) bool { return other == l })
-	s.allow(l.worker, now)
-	if l.ID != "" {
-		s.finished = append(s.finished, l)
-	}
-}
-
-// breakOff ends a loan of which not all has come, and what is being read by it:
-// its pieces are another node's now. Other loans of its worker get a new one.
-func (s *Supply) breakOff(ctx context.Context, l *loan, now time.Time, held *shoal.PieceSet) {
-	s.end(l, now, held)
-	// Its pieces not having come, an upstream that fails has had its time: the next
-	// lease must not be on it, where there is another.
-	for _, u := range l.worker.fetcher.Stats().Upstreams {
-		s.faults.observe(u)
-		if u.Reason != "" && !u.Since.IsZero() {
-			s.trouble.pause(now, l.worker.name, u.Reason)
-		}
-	}
-	l.worker.cancel()
-	delete(s.workers, l.worker.name)
-	for _, other := range s.loans {
-		if other.worker != l.worker {
-			continue
-		}
-		w, err := s.employ(ctx, other.Lease)
-		if err != nil {
-			continue // it was made for the same upstream before
-		}
-		other.worker = w
-		s.allow(w, now)
-	}
-}
-
 // cross leaves the way across carriers to upstreams while they are at it: a
 // swarm's streams fill a lossy line less well, and get in their way.
 func (s *Supply) cross(now time.Time, need api.LeaseReason) {
@@ -265,27 +189,6 @@ func (s *Supply) cross(now time.Time, need api.LeaseReason) {
 		s.crossing = avoid
 		s.cfg.Swarm.AvoidCross(avoid)
 	}
-}
-
-// note keeps the account, and makes the snapshots.
-func (s *Supply) note(now time.Time, st swarm.Stats, need api.LeaseReason) {
-	c := circumstances{
-		bytes:   st.Bytes.Origin + st.Bytes.Peers + st.Bytes.Upstream,
-		useful:  st.Useful,
-		waiting: need != "" && need != api.Lacking && s.tracker.asking(), // else peers send
-		leased:  len(s.loans) > 0,
-	}
-	for _, l := range s.loans {
-		c.cap += l.Rate
-	}
-	if s.cfg.Disk != nil {
-		c.disk = s.cfg.Disk()
-	}
-	s.account.observe(now, c)
-	s.mu.Lock()
-	s.why = s.account.why
-	s.mu.Unlock()
-	s.tell()
 }
 
 // stop ends the workers and gives back what is leased.

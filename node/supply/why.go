@@ -1,10 +1,12 @@
 package supply
 
 import (
+	"math"
 	"runtime"
 	"time"
 
 	"github.com/shoal-cdn/shoal"
+	"github.com/shoal-cdn/shoal/swarm"
 	"github.com/shoal-cdn/shoal/tracker/api"
 )
 
@@ -22,6 +24,10 @@ type account struct {
 // accountEvery is how long a stretch of time is at least: bytes are counted when
 // a block has come, so that shorter ones look like a rate of nothing or too much.
 const accountEvery = 200 * time.Millisecond
+
+// fade is which part of the best rate seen still stands for the downlink's capacity
+// after accountEvery: one burst must not make all that follows look slow.
+const fade = 0.99
 
 // activeShare is which part of the full rate counts as all of it.
 const activeShare = 0.8
@@ -55,7 +61,7 @@ func (a *account) observe(now time.Time, c circumstances) {
 	a.at, a.last, a.disk = now, c.bytes, c.disk
 	full := float64(a.down)
 	if full == 0 {
-		a.best = max(a.best*0.99, rate) // one burst must not make all that follows look slow
+		a.best = max(a.best*math.Pow(fade, d/accountEvery.Seconds()), rate)
 		full = a.best
 	}
 	switch {
@@ -74,4 +80,32 @@ func (a *account) observe(now time.Time, c circumstances) {
 	default:
 		a.why.SlowPeer += d
 	}
+}
+
+// Why says where the time since Run began went.
+func (s *Supply) Why() api.Why {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.why
+}
+
+// note keeps the account, and makes the snapshots.
+func (s *Supply) note(now time.Time, st swarm.Stats, need api.LeaseReason) {
+	c := circumstances{
+		bytes:   st.Bytes.Origin + st.Bytes.Peers + st.Bytes.Upstream,
+		useful:  st.Useful,
+		waiting: need != "" && need != api.Lacking && s.tracker.asking(), // else peers send
+		leased:  len(s.loans) > 0,
+	}
+	for _, l := range s.loans {
+		c.cap += l.Rate
+	}
+	if s.cfg.Disk != nil {
+		c.disk = s.cfg.Disk()
+	}
+	s.account.observe(now, c)
+	s.mu.Lock()
+	s.why = s.account.why
+	s.mu.Unlock()
+	s.tell()
 }

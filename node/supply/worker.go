@@ -149,6 +149,7 @@ func (s *Supply) allow(w *worker, now time.Time) {
 		if w.idle.IsZero() {
 			w.idle = now
 		}
+		w.fetcher.Rest(true)
 		return // what is still coming comes as slowly as it was allowed to
 	}
 	w.idle = time.Time{}
@@ -158,4 +159,5 @@ func (s *Supply) allow(w *worker, now time.Time) {
 		limit = rate.Limit(bound)
 	}
 	w.limiter.SetLimit(limit)
+	w.fetcher.Rest(false)
 }
