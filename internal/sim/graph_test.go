@@ -35,10 +35,27 @@ func joined(tb testing.TB, t *Topology) *Sim {
 }
 
 func TestSmallGroupIsFullMesh(t *testing.T) {
-	s := joined(t, places(3, 13))
-	for _, n := range s.nodes {
-		if len(n.conns) != 39 {
-			t.Errorf("%s has %d peers, want 39", n.name, len(n.conns))
+	neighbours := func(n int) *Topology {
+		top := lan(n, 1<<20)
+		top.Neighbours = 12
+		return top
+	}
+	for _, tt := range []struct {
+		name string
+		top  *Topology
+		full bool
+	}{
+		{"several carriers", places(3, 13), true},
+		{"as many as a node may have", neighbours(12), true},
+		{"more", neighbours(20), false},
+	} {
+		s := joined(t, tt.top)
+		full := true
+		for _, n := range s.nodes {
+			full = full && len(n.conns) == len(s.nodes)-1
+		}
+		if full != tt.full {
+			t.Errorf("%s: full mesh is %v, want %v", tt.name, full, tt.full)
 		}
 	}
 }

@@ -19,11 +19,12 @@ import (
 // maxFile bounds a topology's file in bytes.
 const maxFile = 1 << 20
 
-// What a topology has that says nothing else. Neighbours are the peers that
-// a tracker hands out as long as there are that many; OriginNeighbours are
-// the connections that a swarm accepts.
+// What a topology has that says nothing else: the neighbours that a node in a swarm
+// keeps, those that it is handed where there are several carriers, since then it keeps all, and
+// the connections that an origin accepts.
 const (
-	defaultNeighbours       = 30
+	defaultNeighbours       = 12
+	mixedNeighbours         = 30
 	defaultOriginNeighbours = 160
 )
 
@@ -137,8 +138,8 @@ type linkYAML struct {
 func (y *topologyYAML) topology(dir string) (*Topology, error) {
 	t := &Topology{
 		Size: int64(y.Size), PieceLength: int(min(y.PieceLength, 2*shoal.MaxPieceLength)), Seed: y.Seed,
-		Neighbours: or(y.Neighbours, defaultNeighbours), OriginNeighbours: or(y.OriginNeighbours, defaultOriginNeighbours),
-		Overhead: or(y.Overhead, true),
+		OriginNeighbours: or(y.OriginNeighbours, defaultOriginNeighbours),
+		Overhead:         or(y.Overhead, true),
 		Delays: Delays{
 			Site:      time.Duration(or(y.Delays.Site, duration(defaultDelays.Site))),
 			Region:    time.Duration(or(y.Delays.Region, duration(defaultDelays.Region))),
@@ -167,6 +168,14 @@ func (y *topologyYAML) topology(dir string) (*Topology, error) {
 	}
 	for _, g := range y.Nodes {
 		t.Nodes = append(t.Nodes, g.group())
+	}
+	switch {
+	case y.Neighbours != nil:
+		t.Neighbours = *y.Neighbours
+	case t.mixed():
+		t.Neighbours = mixedNeighbours
+	default:
+		t.Neighbours = defaultNeighbours
 	}
 	for _, l := range y.Links {
 		t.Links = append(t.Links, Link{

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,8 +23,29 @@ func TestParseDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.PieceLength != 32<<10 || got.Pieces() != 32 || got.Neighbours != 30 || got.OriginNeighbours != 160 || !got.Overhead || got.Delays != defaultDelays {
+	if got.PieceLength != 32<<10 || got.Pieces() != 32 || got.Neighbours != 12 || got.OriginNeighbours != 160 || !got.Overhead || got.Delays != defaultDelays {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestNeighboursByCarriers(t *testing.T) {
+	for _, tt := range []struct {
+		origin, node, more string
+		want               int
+	}{
+		{"", "", "", defaultNeighbours},
+		{"", "a", "", defaultNeighbours},
+		{"a", "a", "", defaultNeighbours},
+		{"a", "b", "", mixedNeighbours},
+		{"a", "b", "neighbours: 7", 7},
+	} {
+		got, err := Parse(fmt.Appendf(nil, "size: 1MiB\norigins: [{name: o, carrier: %q}]\nnodes: [{name: n, carrier: %q}]\n%s\n", tt.origin, tt.node, tt.more), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Neighbours != tt.want {
+			t.Errorf("origin in %q, node in %q, %s: %d neighbours, want %d", tt.origin, tt.node, tt.more, got.Neighbours, tt.want)
+		}
 	}
 }
 

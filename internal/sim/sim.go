@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// meshNodes is the size up to which a group is a full mesh: each of its nodes
+	// meshNodes is the size up to which nodes of several carriers are a full mesh: each
 	// is handed all the others.
 	meshNodes = 40
 	// handshakes is how many one-way delays a connection takes to be ready:
@@ -84,7 +84,7 @@ func New(t *Topology) *Sim {
 		s.origins += g.Count
 	}
 	s.marks = make([]int32, len(s.nodes))
-	s.full = len(s.nodes) <= meshNodes
+	s.full = len(s.nodes) <= t.Neighbours+1 || t.mixed() && len(s.nodes) <= meshNodes
 	s.plan()
 	return s
 }

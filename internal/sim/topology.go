@@ -26,8 +26,8 @@ type Topology struct {
 	Size        int64 // bytes of the content, one file
 	PieceLength int   // bytes; see [shoal.Manifest.PieceLength]
 	Seed        uint64
-	// Neighbours is how many peers a node is connected to, about; a group of up
-	// to 40 nodes is a full mesh. An origin has up to OriginNeighbours.
+	// Neighbours is how many peers a node is connected to, about; up to 40 nodes of
+	// several carriers are a full mesh. An origin has up to OriginNeighbours.
 	Neighbours       int
 	OriginNeighbours int
 	// Overhead makes control messages, the framing of blocks and acknowledgements
@@ -80,6 +80,18 @@ type Link struct {
 // Pieces is the number of pieces of the content.
 func (t *Topology) Pieces() int {
 	return int((t.Size + int64(t.PieceLength) - 1) / int64(t.PieceLength))
+}
+
+// mixed reports whether there are several carriers.
+func (t *Topology) mixed() bool {
+	carrier := ""
+	for _, g := range t.all() {
+		if carrier != "" && g.Carrier != "" && g.Carrier != carrier {
+			return true
+		}
+		carrier = cmp.Or(carrier, g.Carrier)
+	}
+	return false
 }
 
 // all are the groups, those of the origins first.
