@@ -3,16 +3,25 @@ package exchange
 // lag is how many pieces fewer than its neighbours have on average makes a node behind.
 const lag = 4
 
+// meetAsNeighbour notes how far p is when it says so for the first time.
+func (s *State) meetAsNeighbour(p *peer) {
+	if !p.met {
+		p.met, p.lead = true, max(0, p.has.Count()-s.Held().Count())
+	}
+}
+
 // lookBehind finds out whether we are behind the peers in our carrier that lack pieces too.
 // A sender divides its uplink among those that ask, so by what they ask for: one that
 // chance has left behind, or that has few neighbours, stays there to the end unless it asks
-// for more than they do (docs/adr/0015).
+// for more than they do (docs/adr/0015). One that came later than they did is not behind: it gets
+// as much as they do, and by asking for more would take it from those that are
+// about to end (docs/adr/0016).
 func (s *State) lookBehind() {
 	peers, pieces := 0, 0
 	for _, p := range s.peers {
 		if !p.class.origin && !p.class.cross && !p.has.Full() {
 			peers++
-			pieces += p.has.Count()
+			pieces += p.has.Count() - p.lead
 		}
 	}
 	s.behind = (s.Held().Count()+lag)*peers < pieces

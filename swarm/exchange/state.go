@@ -55,6 +55,8 @@ type peer struct {
 	id    shoal.NodeID
 	class class
 	has   *shoal.PieceSet // it told us
+	met   bool            // it has told us all that it has
+	lead  int             // pieces that it had more than we then; 0 where it had fewer
 
 	presumed bool // class is by others' word: it has said nothing yet
 
@@ -195,6 +197,7 @@ func (e BitfieldReceived) apply(s *State, now time.Time) {
 	s.forgetPieces(p)
 	s.carrier.stale = true
 	p.has = e.Set
+	s.meetAsNeighbour(p)
 	for piece := range p.has.All() {
 		s.gained(p, piece)
 		if s.inject != nil {
