@@ -1,12 +1,21 @@
 package exchange
 
-// lag is how many pieces fewer than its neighbours have on average makes a node behind.
-const lag = 4
+const (
+	// lag is how many pieces fewer than its neighbours have on average makes a node behind.
+	lag = 4
+	// together is how many pieces one of two that came at the same time may have more than
+	// the other when they meet: connecting to all takes some seconds.
+	together = 4 * lag
+)
 
 // meetAsNeighbour notes how far p is when it says so for the first time.
 func (s *State) meetAsNeighbour(p *peer) {
-	if !p.met {
-		p.met, p.lead = true, max(0, p.has.Count()-s.Held().Count())
+	if p.met {
+		return
+	}
+	p.met = true
+	if lead := p.has.Count() - s.Held().Count(); lead > together {
+		p.lead = lead
 	}
 }
 

@@ -24,6 +24,7 @@ func TestWhoIsBehindAsksForMore(t *testing.T) {
 		{"level", 0, 0, []int{lag, lag}, PeerJoined{}, piece, 1},
 		{"behind", 0, 0, []int{lag + 1, lag + 1}, PeerJoined{}, piece, 2},
 		{"behind one, level with the mean", 0, 0, []int{2*lag - 2, 2}, PeerJoined{}, piece, 1},
+		{"came at the same time", 0, together, []int{together, together}, PeerJoined{}, piece, 2},
 		{"came later", 0, 20, []int{20 + lag, 20 + lag}, PeerJoined{}, piece, 1},
 		{"came later, and fell behind", 0, 20, []int{20 + lag + 1, 20 + lag + 1}, PeerJoined{}, piece, 2},
 		{"came first, and others gain on it", 10, 2, []int{10 + lag, 10 + lag}, PeerJoined{}, piece, 1},

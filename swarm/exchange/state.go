@@ -56,7 +56,7 @@ type peer struct {
 	class class
 	has   *shoal.PieceSet // it told us
 	met   bool            // it has told us all that it has
-	lead  int             // pieces that it had more than we then; 0 where it had fewer
+	lead  int             // pieces that it had more than we then; 0 where those were few
 
 	presumed bool // class is by others' word: it has said nothing yet
 
