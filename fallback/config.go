@@ -16,7 +16,7 @@ type Config struct {
 	Upstreams []Upstream
 
 	// Standby has Run go on, with its connections, while there is nothing to
-	// claim: there will be more. [Fetcher.Rest] says when it need not ask.
+	// claim: there will be more. [Fetcher.Quiet] says when it need not ask.
 	Standby bool
 
 	// Reached are connections made ahead of time. Those to Upstreams of the same name, URL

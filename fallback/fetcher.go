@@ -24,9 +24,9 @@ type Fetcher struct {
 	log  *slog.Logger
 	dial dialFunc // replaces the TCP network where it is not nil
 
-	running sync.Mutex // held by Run
-	resting atomic.Bool
-	wake    chan struct{} // capacity 1: it rests no more
+	running sync.Mutex    // held by Run
+	quiet   atomic.Bool   // nothing to claim is to be expected
+	wake    chan struct{} // capacity 1: something is
 
 	mu    sync.Mutex
 	stats Stats

@@ -16,7 +16,7 @@ const (
 )
 
 // Stats is a snapshot of a [Fetcher], at most a tenth of a second old while it
-// runs, or half a second while it rests ([Fetcher.Rest]). Bytes are of bodies,
+// runs, or half a second while it is quiet ([Fetcher.Quiet]). Bytes are of bodies,
 // and counted since it was made.
 type Stats struct {
 	Delivered int64 // in pieces that verified

@@ -149,7 +149,7 @@ func (s *Supply) allow(w *worker, now time.Time) {
 		if w.idle.IsZero() {
 			w.idle = now
 		}
-		w.fetcher.Rest(true)
+		w.fetcher.Quiet(true)
 		return // what is still coming comes as slowly as it was allowed to
 	}
 	w.idle = time.Time{}
@@ -159,5 +159,5 @@ func (s *Supply) allow(w *worker, now time.Time) {
 		limit = rate.Limit(bound)
 	}
 	w.limiter.SetLimit(limit)
-	w.fetcher.Rest(false)
+	w.fetcher.Quiet(false)
 }

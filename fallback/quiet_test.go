@@ -2,6 +2,7 @@ package fallback
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -25,7 +26,7 @@ func (a *allowance) Claim(ctx context.Context, most int64) (first, count int, ok
 
 // A fetcher that is told that there is nothing to claim wakes up seldom, and asks for a range in
 // the same moment that it is told otherwise; else it finds out soon by itself.
-func TestRest(t *testing.T) {
+func TestQuiet(t *testing.T) {
 	c := oneFile(t, 6<<20)
 	synctest.Test(t, func(t *testing.T) {
 		network, p := newMemnet(), &allowance{pieces: newPieces(c.m)}
@@ -34,28 +35,29 @@ func TestRest(t *testing.T) {
 		defer network.serve("good.test:80", o)()
 		f := newFetcher(t, network, c, p.pieces, goodURL)
 		f.cfg.Pieces, f.cfg.Standby = p, true
+		f.cfg.Limits.Patience = quietInterval / 2 // which ends before it wakes up by itself
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- f.Run(ctx) }()
 
-		rests := func() {
+		idles := func() {
 			t.Helper()
-			f.Rest(true)
+			f.Quiet(true)
 			time.Sleep(time.Second)
 			before := p.asked.Load()
 			time.Sleep(time.Minute)
-			if n := p.asked.Load() - before; n > int64(time.Minute/restInterval)+1 {
+			if n := p.asked.Load() - before; n > int64(time.Minute/quietInterval)+1 {
 				t.Errorf("looked for something to claim %d times in a minute", n)
 			}
 		}
-		rests()
+		idles()
 		p.none.Store(false)
-		f.Rest(false)
+		f.Quiet(false)
 		synctest.Wait() // no time passes
 		if o.requests.Load() == 0 {
 			t.Error("no request once there was something to claim")
 		}
-		f.Rest(true) // while ranges are under way it is as attentive as ever
+		f.Quiet(true) // while ranges are under way it is as attentive as ever
 		before := p.asked.Load()
 		time.Sleep(time.Minute)
 		p.check(t, true)
@@ -65,10 +67,10 @@ func TestRest(t *testing.T) {
 		if u := f.Stats().Upstreams[0]; u.Goodput > 1 || u.Reason != "" {
 			t.Errorf("a minute later: %+v", u)
 		}
-		rests()
+		idles()
 
 		requests := o.requests.Load()
-		f.Rest(false)
+		f.Quiet(false)
 		p.none.Store(true)
 		time.Sleep(time.Second)
 		p.mu.Lock()
@@ -80,6 +82,8 @@ func TestRest(t *testing.T) {
 			t.Error("it did not look by itself")
 		}
 		stop()
-		<-done
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
 	})
 }

@@ -5,17 +5,20 @@ import "time"
 const (
 	// tickInterval is how often Run does what time alone asks for, and asks for something to claim.
 	tickInterval = 25 * time.Millisecond
-	// restInterval is the same where there is known to be nothing: rates fade, and idle
+	// quietInterval is the same where there is known to be nothing: rates fade, and idle
 	// connections end.
-	restInterval = 500 * time.Millisecond
+	quietInterval = 500 * time.Millisecond
 )
 
-// Rest says that there will be nothing to claim until it is called with false, which is when
+// Quiet says that there will be nothing to claim until it is called with false, which is when
 // Run asks again, at once. Meanwhile it wakes up seldom, once nothing is under way.
-func (f *Fetcher) Rest(rest bool) {
-	f.resting.Store(rest)
-	if rest {
+func (f *Fetcher) Quiet(quiet bool) {
+	before := f.quiet.Swap(quiet)
+	if quiet {
 		return
+	}
+	if before {
+		f.progressed() // nothing was due, and it did not look at the time
 	}
 	select {
 	case f.wake <- struct{}{}:
@@ -26,8 +29,8 @@ func (f *Fetcher) Rest(rest bool) {
 // pace is how soon the loop must look at the time again. claimable is false once there was
 // nothing to claim, which an upstream that cools down has not asked for.
 func (f *Fetcher) pace(claimable bool) time.Duration {
-	if f.resting.Load() && f.busy == 0 && len(f.queue) == 0 && !claimable {
-		return restInterval
+	if f.quiet.Load() && f.busy == 0 && len(f.queue) == 0 && !claimable {
+		return quietInterval
 	}
 	return tickInterval
 }
