@@ -68,10 +68,11 @@ func open(cfg Config, manager connmgr.ConnManager) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("identity key: %w: %v", shoal.ErrInvalid, err)
 	}
-	listen, port, err := findPort(cfg.Listen)
+	ip, port, err := findPort(cfg.Listen)
 	if err != nil {
 		return nil, err
 	}
+	listen := multiaddrs(ip, port)
 	extra, err := announced(cfg.Announce, port)
 	if err != nil {
 		return nil, err
@@ -100,10 +101,11 @@ func open(cfg Config, manager connmgr.ConnManager) (*Host, error) {
 	)
 	if err != nil {
 		rm.Close()
-		return nil, fmt.Errorf("listen for peers on %v: %w: %v", listen, errOvertaken, err)
+		return nil, notListening(ip, port, nil, err)
 	}
 	if up := h.Network().ListenAddresses(); len(up) < len(listen) { // libp2p is content with one
-		return nil, errors.Join(fmt.Errorf("listen for peers on %v: %w: have only %v", listen, errOvertaken, up), h.Close())
+		err := h.Close()
+		return nil, notListening(ip, port, up, err)
 	}
 	return &Host{host: h, ranker: ranker, keeper: newKeeper(manager), extra: extra, log: cfg.Log}, nil
 }

@@ -19,11 +19,12 @@ func TestBusyConnectionsAreKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	manager, err := basicmgr.NewConnManager(kept, kept+1, basicmgr.WithGracePeriod(0), basicmgr.WithSilencePeriod(time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := untilListening(func() (*Host, error) {
+	var manager *basicmgr.BasicConnMgr
+	h, err := untilListening(func() (_ *Host, err error) { // which closes the manager where it fails
+		manager, err = basicmgr.NewConnManager(kept, kept+1, basicmgr.WithGracePeriod(0), basicmgr.WithSilencePeriod(time.Hour))
+		if err != nil {
+			return nil, err
+		}
 		return open(Config{Key: key, Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)}, manager)
 	})
 	if err != nil {

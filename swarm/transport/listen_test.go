@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -61,4 +64,49 @@ func TestOvertakenAtPort(t *testing.T) {
 			t.Errorf("%s: opened %d times, %v", tt.name, opened, err)
 		}
 	}
+}
+
+// A host that does not listen on all it is to has been overtaken only where somebody has the port.
+func TestNotListening(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	at, cause := netip.MustParseAddrPort(l.Addr().String()), errors.New("no certificate")
+	port := strconv.Itoa(int(at.Port()))
+	if err := notListening(at.Addr(), port, nil, cause); !errors.Is(err, errOvertaken) || !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("somebody has the port: %v", err)
+	}
+	up := parse(t, "127.0.0.1")
+	for _, cause := range []error{cause, nil} {
+		// Port 0 is always free.
+		if err := notListening(at.Addr(), "0", up, cause); errors.Is(err, errOvertaken) || !errors.Is(err, cause) && cause != nil ||
+			!strings.Contains(err.Error(), "only [/ip4/127.0.0.1/tcp/1] of [/ip4/127.0.0.1/tcp/0 /ip4/127.0.0.1/udp/0/quic-v1]") {
+			t.Errorf("nobody has the port: %v", err)
+		}
+	}
+}
+
+// One process may listen for IPv4 and another for IPv6, on one port.
+func TestPortOfTheOtherFamily(t *testing.T) {
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Skipf("no IPv6: %v", err)
+	}
+	l.Close()
+	key, err := GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range portTries { // somebody else may have the port for IPv6
+		four := newHost(t, "0.0.0.0:0")
+		_, port, _ := strings.Cut(only(four.Addrs(), "/tcp/")[0], "/tcp/")
+		var six *Host
+		if six, err = New(Config{Key: key, Listen: "[::]:" + port, Log: slog.New(slog.DiscardHandler)}); err == nil {
+			six.Close()
+			return
+		}
+	}
+	t.Error(err)
 }

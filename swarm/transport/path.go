@@ -24,7 +24,10 @@ type Counters struct {
 	Resent int64         // bytes sent again, or lost where the transport tells that
 	Busy   time.Duration // that there was something to send or to be acknowledged; 0: the transport does not tell
 	RTT    time.Duration // smoothed (RFC 6298, RFC 9002 §5.3); 0: unknown
-	MinRTT time.Duration // the shortest of late, of minutes at least; 0: unknown
+
+	// MinRTT is the shortest: over TCP that of the last five minutes, so that it can grow, 0
+	// where it is unknown; over QUIC that of the connection, 100 ms until one is measured.
+	MinRTT time.Duration
 }
 
 // Path is the stream's connection.

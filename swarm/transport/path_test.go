@@ -3,6 +3,7 @@ package transport
 import (
 	"io"
 	"testing"
+	"time"
 )
 
 // A connection's counters tell what went over it, on both transports, and are still
@@ -32,7 +33,8 @@ func TestPathCounters(t *testing.T) {
 				t.Errorf("two streams of a connection have paths %+v and %+v", s.Path(), again.Path())
 			}
 			c, open := s.Path().Counters()
-			if !open || c.Acked < n || c.Acked > 2*n || c.Sent < n || c.RTT <= 0 || c.MinRTT <= 0 || c.MinRTT > c.RTT {
+			if !open || c.Acked < n || c.Acked > 2*n || c.Sent < n || c.RTT <= 0 || c.MinRTT <= 0 ||
+				c.MinRTT > c.RTT+time.Microsecond { // quic-go cuts off what the smoothed one has beyond microseconds
 				t.Errorf("open %v: %+v after %d bytes", open, c, n)
 			}
 			a.Disconnect(b.ID())

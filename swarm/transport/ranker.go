@@ -16,11 +16,12 @@ const (
 	// headStart is how long a dial has before the next address is tried beside it:
 	// RFC 8305's connection attempt delay. One that fails is followed at once.
 	headStart = 250 * time.Millisecond
-	// quicDelay is how long dials over TCP have before QUIC is tried, as long as the kernel is
-	// given to connect: on a full thin line, or on a busy machine, it takes seconds to connect to many at a
-	// time, a second attempt beside the first makes all of them slower, and QUIC, where it wins, costs
-	// several times the CPU time for as long as the connection lasts.
-	quicDelay = 5 * time.Second
+	// quicDelay is how long dials over TCP have before QUIC is tried: on a full thin line, or on
+	// a busy machine, it takes seconds to connect to many at a time, and QUIC, where it wins,
+	// costs several times the CPU time for as long as the connection lasts. Where only QUIC gets
+	// through, it must do so before node/supply takes the peers for unreachable, after 3 s, and
+	// with half of the 5 s left that swarm/dht gives a dial.
+	quicDelay = 2500 * time.Millisecond
 	// maxSteps bounds the delays of one transport: what is left is tried together.
 	maxSteps = 4
 )
