@@ -40,12 +40,11 @@ type conn struct {
 	cancel   context.CancelFunc
 
 	// The event loop's.
-	hello   wire.Hello    // the peer's; zero while it is presumed and has not greeted us
-	since   time.Time     // when the peer had greeted us and the loop knew; zero: it has not yet
-	told    bool          // the peer has said whom else it is connected to
-	others  int           // so many
-	useless time.Time     // since when nothing can move on it; zero: something can
-	network time.Duration // its shortest round trip; 0: unknown
+	hello   wire.Hello // the peer's; zero while it is presumed and has not greeted us
+	since   time.Time  // when the peer had greeted us and the loop knew; zero: it has not yet
+	told    bool       // the peer has said whom else it is connected to
+	others  int        // so many
+	useless time.Time  // since when nothing can move on it; zero: something can
 
 	// The reader's.
 	bitfields int   // messages that told all that the peer has

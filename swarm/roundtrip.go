@@ -18,8 +18,7 @@ func (s *Swarm) measureRoundTrips(now time.Time) {
 	s.measured = now
 	for id, c := range s.conns {
 		counted, _ := c.stream.Path().Counters()
-		if least := counted.MinRTT; least > 0 && least != c.network {
-			c.network = least
+		if least := counted.MinRTT; least > 0 && least != s.state.RoundTrip(id) {
 			s.apply(exchange.RoundTripMeasured{Peer: id, Least: least})
 		}
 	}

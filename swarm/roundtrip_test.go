@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A node that lacks pieces knows how far the network says its peers are.
+// The rules of a node that lacks pieces know how far the network says its peers are.
 func TestRoundTripsAreMeasured(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
@@ -18,8 +18,8 @@ func TestRoundTripsAreMeasured(t *testing.T) {
 	newRaw(t, man, data).dial(t, m.peer)
 	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		got := look(t, s, func(s *Swarm) time.Duration {
-			for _, c := range s.conns {
-				return c.network
+			for id := range s.conns {
+				return s.state.RoundTrip(id)
 			}
 			return 0
 		})

@@ -1,6 +1,10 @@
 package exchange
 
-import "time"
+import (
+	"time"
+
+	"github.com/shoal-cdn/shoal"
+)
 
 // ewma is an exponentially weighted moving average; its first sample counts whole.
 type ewma struct {
@@ -63,6 +67,14 @@ func (p *path) answered(rtt time.Duration) {
 	if rtt > 0 && (p.minRTT == 0 || rtt < p.minRTT) {
 		p.minRTT = rtt
 	}
+}
+
+// RoundTrip is what the last [RoundTripMeasured] said of a peer; 0: none did.
+func (s *State) RoundTrip(id shoal.NodeID) time.Duration {
+	if p := s.byID[id]; p != nil {
+		return p.source.path.network
+	}
+	return 0
 }
 
 func (e RoundTripMeasured) apply(s *State, _ time.Time) {

@@ -114,8 +114,9 @@ type (
 	// better way across is at work, or ask them again.
 	CrossAvoided struct{ Avoid bool }
 
-	// RoundTripMeasured: the shortest round trip to the peer that the network has shown so
-	// far, whatever waits in queues and at the peer left out.
+	// RoundTripMeasured: the shortest round trip to the peer that the network has shown, over
+	// TCP in the last minutes, whatever waits in queues and at the peer left out. It replaces
+	// the one before, and may be longer.
 	RoundTripMeasured struct {
 		Peer  shoal.NodeID
 		Least time.Duration
