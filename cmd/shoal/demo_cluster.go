@@ -246,7 +246,7 @@ func withoutSettings(environ []string) []string {
 
 // freeAddrs finds n loopback addresses whose ports are free for both TCP and
 // UDP. They are free when it returns; nothing reserves them, but none is of those
-// that systems give to outgoing connections.
+// that systems give to outgoing connections by default.
 func freeAddrs(n int) ([]string, error) {
 	const first, after = 10000, 32768
 	var addrs []string
